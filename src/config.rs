@@ -2,8 +2,8 @@
 //!
 //! It comes from a TOML file (`--config FILE`, else the variable `WRITERLINK_CONFIG`), or, without one, from
 //! its text in `WRITERLINK_CONFIG_TEXT`, or from the two variables of the Lambda that this program replaces.
-//! `writerlink config check` shows each value and where it came from. `writerlink.example.toml` is the reference
-//! of all fields; a test keeps its defaults equal to the code's.
+//! `writerlink config check` shows each value and where it came from. `writerlink.example.toml` is the
+//! reference of all fields; a test keeps its defaults equal to the code's.
 //!
 //! # The Lambda's variables
 //! `TARGET_GROUP_ARN`, `IP_DICT` (a JSON object or a Python dict literal of instance to address) and
@@ -47,8 +47,8 @@ use writerlink_engine::worker::RECEIVE_WAIT;
 /// The variable that names the configuration file when `--config` does not.
 pub const CONFIG_VARIABLE: &str = "WRITERLINK_CONFIG";
 
-/// The variable that holds the text of the file itself. ECS passes a parameter's value to a container only as a
-/// variable, and a container with a read-only root has no file of its own.
+/// The variable that holds the text of the file itself. ECS passes a parameter's value to a container only as
+/// a variable, and a container with a read-only root has no file of its own.
 pub const CONFIG_TEXT_VARIABLE: &str = "WRITERLINK_CONFIG_TEXT";
 
 /// The variable that names the installation when the file does not: the template passes its `Name` in it.
@@ -86,8 +86,8 @@ const fn cidr(octets: [u8; 4], prefix: u8) -> IpNet {
 /// each try may take the queue's whole visibility timeout (30 s): more than this would be half an hour.
 pub const MAX_ATTEMPTS_MAX: u32 = 50;
 
-/// The least time to drain: the open receive has to end, or SQS hides the next event from every worker, and what it
-/// brings has to be given back. An attempt in progress needs less than that, the whole of its lease.
+/// The least time to drain: the open receive has to end, or SQS hides the next event from every worker, and
+/// what it brings has to be given back. An attempt in progress needs less than that, the whole of its lease.
 pub const DRAIN_TIMEOUT_MIN: Duration = RECEIVE_WAIT.saturating_add(CALL_TIMEOUT);
 
 /// The most time to drain. Fargate kills a task at most 120 s after SIGTERM (`stopTimeout`, ECS task
@@ -116,7 +116,8 @@ pub struct Config {
     pub reconciling: Reconciling,
     /// How many routes a worker moves in a minute at most, whatever the trigger.
     pub moves_per_minute_max: u32,
-    /// The account's quota for registering and deregistering targets. `None`: calls are made at once, and AWS may refuse them.
+    /// The account's quota for registering and deregistering targets. `None`: calls are made at once, and AWS
+    /// may refuse them.
     pub quota: Option<Quota>,
     /// Which name servers are queried.
     pub resolver: NameServers,
@@ -125,7 +126,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// The Region of the target groups, which all routes have in common: queue, ledger and calls belong there.
+    /// The Region of the target groups, which all routes have in common: queue, ledger and calls belong
+    /// there.
     #[must_use]
     pub fn region(&self) -> &str {
         let first = self.routes.first();
@@ -314,8 +316,8 @@ fn count(faults: usize) -> String {
     }
 }
 
-/// Reads the configuration: the file at `path`, else the one that the environment names or holds, else the Lambda's
-/// variables.
+/// Reads the configuration: the file at `path`, else the one that the environment names or holds, else the
+/// Lambda's variables.
 ///
 /// # Errors
 /// [`ConfigError`], with every fault that was found.

@@ -62,9 +62,10 @@ impl<'a> Aws<'a> {
         self.names.get_or_try_init(open).await
     }
 
-    /// Every connection is opened in the Region of the target groups, where queue and ledger are too: that is the
-    /// Region by default; if the environment sets another one, nothing is opened. A call in the wrong Region
-    /// fails at best; `setup` would make a second ledger there, and `run` would poll an empty queue forever.
+    /// Every connection is opened in the Region of the target groups, where queue and ledger are too: that is
+    /// the Region by default; if the environment sets another one, nothing is opened. A call in the wrong
+    /// Region fails at best; `setup` would make a second ledger there, and `run` would poll an empty queue
+    /// forever.
     async fn sdk(&self, config: &Config) -> Result<&SdkConfig, Failure> {
         let groups = config.region();
         let sdk = self.sdk.get_or_init(|| sdk_config(groups)).await;
@@ -81,8 +82,8 @@ impl<'a> Aws<'a> {
         Ok(DynamoLedger::new(client, table_names(config)))
     }
 
-    /// Opens nothing for events-only routes whose map is not compared: such a worker needs no permission for RDS and no
-    /// name server. If a map is only compared, a missing name server is no error.
+    /// Opens nothing for events-only routes whose map is not compared: such a worker needs no permission for
+    /// RDS and no name server. If a map is only compared, a missing name server is no error.
     async fn databases(&self, config: &Config) -> Result<Arc<dyn Databases>, Failure> {
         let mut routes = config.routes.iter();
         let has_sources = routes.any(|route| !route.policy.discovery.is_empty());
@@ -99,8 +100,8 @@ impl<'a> Aws<'a> {
         Ok(Arc::new(AwsDatabases::new(client, names.clone())))
     }
 
-    /// Identifies this process: where it runs, and random bits, because the next process there may have the same
-    /// number.
+    /// Identifies this process: where it runs, and random bits, because the next process there may have the
+    /// same number.
     fn owner(&self) -> Owner {
         let [a, b, c, d, ..] = self.clock.random().to_le_bytes();
         let suffix = u32::from_le_bytes([a, b, c, d]);

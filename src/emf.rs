@@ -1,12 +1,13 @@
 //! The log: one line for every event of `tracing`.
 //!
-//! In JSON an event of ours with numbers is a line in CloudWatch's Embedded Metric Format: the log line is the metric.
-//! The format (CloudWatch user guide, "Embedded metric format specification"): one JSON object a line, `_aws`
-//! names the metrics, their values and dimensions stand at the root. With the `awslogs` driver a line becomes
-//! a log event, so printing it is enough. Text from events appears only as a JSON string.
+//! In JSON an event of ours with numbers is a line in CloudWatch's Embedded Metric Format: the log line is
+//! the metric. The format (CloudWatch user guide, "Embedded metric format specification"): one JSON object a
+//! line, `_aws` names the metrics, their values and dimensions stand at the root. With the `awslogs` driver a
+//! line becomes a log event, so printing it is enough. Text from events appears only as a JSON string.
 //!
-//! Every metric has the installation for its first dimension, those of all routes together included: two installations
-//! in one account share the namespace, and one's sign of life must not silence the other's alarm.
+//! Every metric has the installation for its first dimension, those of all routes together included: two
+//! installations in one account share the namespace, and one's sign of life must not silence the other's
+//! alarm.
 
 use std::fmt;
 use std::io::Write;
@@ -41,8 +42,8 @@ pub const METRICS: &str = "metrics";
 /// The fields whose text is JSON, since `tracing` has neither lists nor maps.
 const NESTED: [&str; 4] = [METRICS, "before", "after", "steps"];
 
-/// The metrics of alarms over all routes: these are also written by installation alone, beside the dimensions of
-/// their line. The others are not, because each series costs by the month.
+/// The metrics of alarms over all routes: these are also written by installation alone, beside the dimensions
+/// of their line. The others are not, because each series costs by the month.
 const OF_ALL_ROUTES: [Metric; 5] =
     [TRANSITIONS_FAILED, LEASE_LOST, CALLS_THROTTLED, TARGETS_NOT_HEALTHY, CHAIN_BROKEN];
 
@@ -171,9 +172,10 @@ impl Visit for Fields {
     }
 }
 
-/// Puts metrics into a line. Each dimension set is the installation and a prefix of route and outcome, so that a metric
-/// can be read with and without its last dimension. None of them is an id, which would make every event a metric of
-/// its own. Metrics of alarms over all routes also have a directive of the installation alone.
+/// Puts metrics into a line. Each dimension set is the installation and a prefix of route and outcome, so
+/// that a metric can be read with and without its last dimension. None of them is an id, which would make
+/// every event a metric of its own. Metrics of alarms over all routes also have a directive of the
+/// installation alone.
 fn add_metrics(now: Timestamp, line: &mut Map<String, Value>, numbers: &Value) {
     let by = numbers["by"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let dimensions: Vec<&str> = [INSTALLATION].into_iter().chain(by).collect();

@@ -1,5 +1,5 @@
-//! The log of this process and of the libraries underneath, the AWS SDK above all: which events there are lines for
-//! (`emf`). They go to standard error, since standard output is for results alone.
+//! The log of this process and of the libraries underneath, the AWS SDK above all: which events there are
+//! lines for (`emf`). They go to standard error, since standard output is for results alone.
 
 use std::io;
 use std::sync::{Arc, LazyLock};
@@ -51,7 +51,8 @@ pub fn name_lines_by(installation: &InstallationName) {
     drop(INSTALLATION.set(installation.clone()));
 }
 
-/// Starts the log of this process. A filter that is not understood is reported, and the log is started without it.
+/// Starts the log of this process. A filter that is not understood is reported, and the log is started
+/// without it.
 ///
 /// # Errors
 /// [`TelemetryError`] when the filter is not understood, or a log was started before.

@@ -1,7 +1,8 @@
 //! What a running worker shows over HTTP: probes and numbers for machines, and a page for people.
 //!
-//! It is read-only: no form that writes, no script, and no method but `GET` and `HEAD`. The page has no password, so
-//! it listens on loopback by default; everybody who may open a session in the task can read it (README, "The page").
+//! It is read-only: no form that writes, no script, and no method but `GET` and `HEAD`. The page has no
+//! password, so it listens on loopback by default; everybody who may open a session in the task can read it
+//! (README, "The page").
 
 mod bars;
 mod choice;
@@ -36,7 +37,8 @@ use writerlink_engine::telemetry::event::EventSink;
 /// The most bytes of a page, checked by tests: it has to load quickly through a slow session.
 pub const PAGE_BYTES_MAX: usize = 100_000;
 
-/// Answers at `address` for as long as the server is kept. `observer` records when no connection can be accepted.
+/// Answers at `address` for as long as the server is kept. `observer` records when no connection can be
+/// accepted.
 ///
 /// # Errors
 /// When `address` cannot be listened on.

@@ -156,8 +156,9 @@ pub(super) struct Identity {
     pub(super) place: Place,
 }
 
-/// No two routes may share a name (one audit chain), a target group or a listener (each would undo the other's moves),
-/// of several routes each has to name its source, and all of them are in one account and Region.
+/// No two routes may share a name (one audit chain), a target group or a listener (each would undo the
+/// other's moves), of several routes each has to name its source, and all of them are in one account and
+/// Region.
 pub(super) fn between_routes(routes: &[Identity], findings: &Findings) {
     one_location(routes, findings);
     for (i, route) in routes.iter().enumerate() {
@@ -234,7 +235,8 @@ fn same_group(group: &Found<TargetGroupArn>, earlier: &[Identity], findings: &Fi
     }
 }
 
-/// A forward action is written as a whole: two routes that read it at the same time would overwrite each other.
+/// A forward action is written as a whole: two routes that read it at the same time would overwrite each
+/// other.
 fn same_listener(listener: &Found<ListenerArn>, earlier: &[Identity], findings: &Findings) {
     let twin = |other: &&Identity| other.listener.as_ref().is_some_and(|l| l.value == listener.value);
     if let Some(other) = earlier.iter().find(twin) {

@@ -49,7 +49,8 @@ pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
     findings.conclude(route.map(|route| Config { routes: vec![route], ..shared }))
 }
 
-/// The variables as a text, for the hash of a configuration that has no file: a line `NAME=value` for each that is set.
+/// The variables as a text, for the hash of a configuration that has no file: a line `NAME=value` for each
+/// that is set.
 fn text(env: Env<'_>) -> String {
     let variables = [TARGET_GROUP_ARN, IP_DICT, TARGET_PORT].into_iter();
     let set = variables.filter_map(|name| Some(format!("{name}={}\n", get(env, name)?)));

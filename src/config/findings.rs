@@ -108,8 +108,8 @@ impl Findings {
         Self { from, settings: Some(RefCell::default()), faults: RefCell::default() }
     }
 
-    /// The same without the values: a thousand routes have twenty-five thousand of them, which a worker would keep 4 MB
-    /// for.
+    /// The same without the values: a thousand routes have twenty-five thousand of them, which a worker would
+    /// keep 4 MB for.
     pub(super) fn of_faults(from: ReadFrom) -> Self {
         Self { settings: None, ..Self::new(from) }
     }

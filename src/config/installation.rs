@@ -19,9 +19,10 @@ pub(super) const NAME: Rule<InstallationName> = Rule {
 
 /// The name that the file or the variable gives, else that of the state table without `-state`.
 ///
-/// The template names the table by the stack's `Name`, so a person with only the worker's file gets the name that the
-/// alarms use. The template passes the variable to the worker. If file and variable both give a name, it has to be the
-/// same one: otherwise the alarms would use one name and the operators' records the other.
+/// The template names the table by the stack's `Name`, so a person with only the worker's file gets the name
+/// that the alarms use. The template passes the variable to the worker. If file and variable both give a
+/// name, it has to be the same one: otherwise the alarms would use one name and the operators' records the
+/// other.
 pub(super) fn installation(
     written: Option<Found<InstallationName>>,
     state: &TableName,

@@ -78,8 +78,8 @@ const TRUST: Number = Number::new(
     "RDS itself lags a minute or two behind a failover, and no event should be trusted for hours",
 );
 
-/// From the five minutes that RDS may take to deliver an event (RDS User Guide, "Working with Amazon RDS event
-/// notification"), up to the four days that SQS keeps a message by default.
+/// From the five minutes that RDS may take to deliver an event (RDS User Guide, "Working with Amazon RDS
+/// event notification"), up to the four days that SQS keeps a message by default.
 const EVIDENCE_AGE: Number = Number::new(
     "evidence_age_max_seconds",
     300..=345_600,
@@ -87,8 +87,9 @@ const EVIDENCE_AGE: Number = Number::new(
     "RDS may deliver an event five minutes late, and an event of last week is outdated",
 );
 
-/// The same without a discovery source: from a day, since nothing else would follow a failover that such a route
-/// refuses, and a worker may have been down for some hours; up to the 14 days that SQS keeps a message at most.
+/// The same without a discovery source: from a day, since nothing else would follow a failover that such a
+/// route refuses, and a worker may have been down for some hours; up to the 14 days that SQS keeps a message
+/// at most.
 const EVIDENCE_AGE_OF_EVENTS_ALONE: Number = Number::new(
     EVIDENCE_AGE.field,
     86_400..=1_209_600,
@@ -180,8 +181,8 @@ fn shown(discovery: &BTreeSet<DiscoverySource>) -> String {
     if sources.is_empty() { EVENTS.to_owned() } else { sources.join(", ") }
 }
 
-/// The age from which an event moves nothing, if it is not the default. The default depends on whether there are
-/// discovery sources. A default that is written out is still the default.
+/// The age from which an event moves nothing, if it is not the default. The default depends on whether there
+/// are discovery sources. A default that is written out is still the default.
 fn evidence_age_max(
     section: &Section<'_>,
     discovery: Option<&BTreeSet<DiscoverySource>>,

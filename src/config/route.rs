@@ -178,9 +178,9 @@ fn allowed_cidrs(section: &Section<'_>) -> Option<Vec<IpNet>> {
     Some(section.or_default(field, found, ALLOWED_CIDRS_DEFAULT.to_vec(), shown))
 }
 
-/// The route's map. An events-only route has to have one. The others need it or ranges of their own: nothing else
-/// would limit which address a source may bring into the group (I5), since the default ranges contain every
-/// address that a load balancer accepts.
+/// The route's map. An events-only route has to have one. The others need it or ranges of their own: nothing
+/// else would limit which address a source may bring into the group (I5), since the default ranges contain
+/// every address that a load balancer accepts.
 fn instances(section: &Section<'_>, terms: &Terms) -> BTreeMap<InstanceId, IpAddr> {
     let table = section.table(MAP);
     let absent = !section.has(MAP) || table.is_empty();

@@ -78,8 +78,8 @@ pub(super) const fn seconds(duration: Duration) -> u32 {
     duration.as_secs() as u32
 }
 
-/// Fields that had another name once, and what they are called now. The old names are spelled so that renaming a word
-/// all over the code leaves them alone.
+/// Fields that had another name once, and what they are called now. The old names are spelled so that
+/// renaming a word all over the code leaves them alone.
 pub(super) const RENAMED: &[(&str, &str)] = &[
     (concat!("tru", "th"), "discovery"),
     (concat!("looks_per", "_second_max"), "describe_calls_per_second_max"),

@@ -90,7 +90,8 @@ fn kind(section: &Section<'_>) -> Option<Kind> {
     Some(section.or_default(field, found, Kind::default(), shown))
 }
 
-/// Reports fields that belong to the other strategy: one of the two is a mistake, and only a person knows which.
+/// Reports fields that belong to the other strategy: one of the two is a mistake, and only a person knows
+/// which.
 fn only_with(other: Kind, fields: &[&'static str], section: &Section<'_>) {
     for field in fields.iter().filter(|field| section.has(field)) {
         let why = match other {

@@ -16,8 +16,8 @@ const INTERVAL_SECONDS: Number = Number::new(
 )
 .or_zero("no reconcile passes (then nothing repairs a lost event)");
 
-/// `DescribeTargetHealth` refills at 50 a second for a whole account and Region (ELB User Guide, as above), and
-/// two workers run.
+/// `DescribeTargetHealth` refills at 50 a second for a whole account and Region (ELB User Guide, as above),
+/// and two workers run.
 const RECONCILE_PASSES: Number = Number::new(
     "describe_calls_per_second_max",
     1..=50,

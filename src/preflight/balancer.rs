@@ -55,8 +55,8 @@ fn reaches(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lin
     inbound_rules(balancer, lines);
 }
 
-/// A consumer's address is in another VPC, which hardly any security group admits; his connections then time out
-/// without a reason. It is on unless it was turned off.
+/// A consumer's address is in another VPC, which hardly any security group admits; his connections then time
+/// out without a reason. It is on unless it was turned off.
 fn inbound_rules(balancer: &BalancerFacts, lines: &mut Lines<'_>) {
     if balancer.security_groups.is_empty() {
         return lines.pass(INBOUND, "no security group");

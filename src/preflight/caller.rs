@@ -15,8 +15,8 @@ const IDENTITY: Check = Check::aws("identity", "STS API reference, \"GetCallerId
 const ACCOUNT: Check = Check::ours("account of the routes");
 const CLOCK: Check = Check::ours("clock");
 
-/// How far this clock may be from AWS's: half of the allowed difference of two workers' clocks, since one may be
-/// fast and the other slow.
+/// How far this clock may be from AWS's: half of the allowed difference of two workers' clocks, since one may
+/// be fast and the other slow.
 const SKEW_MAX: Duration = Duration::from_secs(CLOCK_SKEW_MAX.as_secs() / 2);
 
 pub(super) fn judge(facts: &Facts, findings: &mut CheckFindings) {
@@ -125,7 +125,8 @@ fn identity(facts: &Facts, lines: &mut Lines<'_>) {
             );
             return;
         }
-        // A subnet without an STS endpoint cannot reach STS alone. If the queue is unreachable too, nothing is reachable.
+        // A subnet without an STS endpoint cannot reach STS alone. If the queue is unreachable too, nothing
+        // is reachable.
         Err(Unseen::Refused(error)) if is_out_of_reach(error) && queue_is_too(facts) => {
             lines.fail(
                 IDENTITY,
@@ -170,7 +171,8 @@ fn clock(clock: &Seen<ClockReading>, lines: &mut Lines<'_>) {
     );
 }
 
-/// The least that the two clocks can be apart: `Date` has whole seconds, and was written at some time during the call.
+/// The least that the two clocks can be apart: `Date` has whole seconds, and was written at some time during
+/// the call.
 fn apart(reading: &ClockReading) -> Duration {
     let second = Duration::from_secs(1);
     let early = reading.before.since(reading.said.plus(second));

@@ -14,7 +14,8 @@ const CALL_RECORDED: &str = "AWS API Call via CloudTrail";
 const CALLS: Check =
     Check::aws("nothing but events", "EventBridge reference, \"Amazon Relational Database Service events\"");
 
-/// One line about all rules that send to the queue; none if they could not be listed, which each route's line reports.
+/// One line about all rules that send to the queue; none if they could not be listed, which each route's line
+/// reports.
 pub(super) fn judge(facts: &Facts, config: &Config, findings: &mut CheckFindings) {
     let (Ok(rules), Ok(queue)) = (&facts.rules, &facts.queue) else {
         return;
@@ -40,7 +41,8 @@ pub(super) fn judge(facts: &Facts, config: &Config, findings: &mut CheckFindings
     lines.warn(CALLS, why, fix);
 }
 
-/// Whether an enabled rule lets a record of a call through, or names such records and lets some of them through.
+/// Whether an enabled rule lets a record of a call through, or names such records and lets some of them
+/// through.
 fn brings_calls(rule: &RuleFacts, call: &Value) -> bool {
     let Some(pattern) = &rule.pattern else {
         return false;

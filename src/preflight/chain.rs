@@ -1,4 +1,5 @@
-//! Whether a route's audit ends at the head of its state: after a restore or a foreign row it does not, and the route is blocked.
+//! Whether a route's audit ends at the head of its state: after a restore or a foreign row it does not, and
+//! the route is blocked.
 
 use crate::preflight::finding::{Check, CheckFindings, Subject};
 use writerlink_core::status::chain_end::{ChainEnd, Continuation};

@@ -167,8 +167,8 @@ fn family(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, li
     );
 }
 
-/// An address of the group's own VPC is registered without a zone, and one of another with `all`: the opposite is
-/// refused in both cases (aws-load-balancer-controller issues 561 and 3084).
+/// An address of the group's own VPC is registered without a zone, and one of another with `all`: the
+/// opposite is refused in both cases (aws-load-balancer-controller issues 561 and 3084).
 fn vpc(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines: &mut Lines<'_>) {
     let members = facts.members.iter().flatten();
     let members = members.filter(|member| {

@@ -1,7 +1,7 @@
 //! Whether an event pattern of EventBridge matches an event.
 //!
-//! Sources: EventBridge user guide, "Creating Amazon EventBridge event patterns" and "Comparison operators"; where
-//! these say nothing, the README of aws/event-ruler, the library behind it. The event is made up, so an
+//! Sources: EventBridge user guide, "Creating Amazon EventBridge event patterns" and "Comparison operators";
+//! where these say nothing, the README of aws/event-ruler, the library behind it. The event is made up, so an
 //! absent field decides nothing: the result is then unknown.
 
 use std::collections::BTreeSet;
@@ -111,7 +111,8 @@ fn object(pattern: &Map<String, Value>, event: Found<'_>, path: &str) -> Lets {
     }))
 }
 
-/// The patterns of an `$or`, which is one only with two objects or more; anything else of this name is a field.
+/// The patterns of an `$or`, which is one only with two objects or more; anything else of this name is a
+/// field.
 fn alternatives<'p>(key: &str, wanted: &'p Value) -> Option<Vec<&'p Map<String, Value>>> {
     let ways = wanted.as_array().filter(|ways| key == "$or" && ways.len() > 1)?;
     ways.iter().map(Value::as_object).collect()

@@ -27,8 +27,8 @@ const ENCRYPTION: Check = Check::aws(
 /// next delivery finds the route free.
 const VISIBILITY_MIN: Duration = Duration::from_secs(LEASE_DURATION.as_secs() + CLOCK_SKEW_MAX.as_secs());
 
-/// With this many receives SQS's own redrive is only a backstop: while the ledger is unavailable a message comes back
-/// every thirty seconds, so this takes an hour.
+/// With this many receives SQS's own redrive is only a backstop: while the ledger is unavailable a message
+/// comes back every thirty seconds, so this takes an hour.
 const RECEIVES_FOR_AN_HOUR: u32 = 120;
 
 /// The key that SQS creates, whose policy cannot be edited.

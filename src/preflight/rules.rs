@@ -26,7 +26,8 @@ const LETTERS: Check = Check::aws(
 const WHOLE: Check =
     Check::aws("event as it is", "EventBridge user guide, \"Amazon EventBridge input transformation\"");
 
-/// The state of an enabled rule begins with this (the other one is `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`).
+/// The state of an enabled rule begins with this (the other one is
+/// `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`).
 const ENABLED: &str = "ENABLED";
 
 /// How a message group begins that is a path into the event.
@@ -188,8 +189,8 @@ impl EnabledRules<'_> {
         }
     }
 
-    /// Whether a failover is not followed when this event does not arrive. Without a start it is followed when it is
-    /// complete, which is later; and where no start moves the route, none has to be taken back.
+    /// Whether a failover is not followed when this event does not arrive. Without a start it is followed
+    /// when it is complete, which is later; and where no start moves the route, none has to be taken back.
     fn is_needed(&self, id: u16, missing: &[u16]) -> bool {
         let moved_by_a_start = self.facts.route.on_started != OnStarted::Wait
             && STARTED.iter().any(|started| !missing.contains(started));

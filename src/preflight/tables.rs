@@ -102,8 +102,8 @@ fn indexes(wanted: &Table, found: &DescribedTable, lines: &mut Lines<'_>) {
     );
 }
 
-/// A lease is a condition on an item, which DynamoDB checks against the Region's own replica. Strongly consistent
-/// replicas do not support transactions, and every commit of the ledger is one.
+/// A lease is a condition on an item, which DynamoDB checks against the Region's own replica. Strongly
+/// consistent replicas do not support transactions, and every commit of the ledger is one.
 fn global(wanted: &Table, found: &DescribedTable, lines: &mut Lines<'_>) {
     let regions: Vec<&str> = found.replicas.iter().map(String::as_str).collect();
     let regions = regions.join(", ");

@@ -19,8 +19,8 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// From a query such as `page=2&find=ord`. Characters that a route name cannot contain are removed from `find`, so
-    /// nothing has to be decoded.
+    /// From a query such as `page=2&find=ord`. Characters that a route name cannot contain are removed from
+    /// `find`, so nothing has to be decoded.
     pub(super) fn of(routes: &[Route], query: &str, on_a_page: usize) -> Self {
         let value = |wanted: &str| {
             let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));

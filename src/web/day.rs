@@ -13,7 +13,8 @@ use writerlink_core::model::time::Timestamp;
 /// How far back the timeline goes.
 pub(super) const LOOK_BACK: Duration = Duration::from_hours(24);
 
-/// How many lanes are shown, and how many marks in one: more could not be distinguished, and the page is limited.
+/// How many lanes are shown, and how many marks in one: more could not be distinguished, and the page is
+/// limited.
 const LANES_MAX: usize = 12;
 const MARKS_MAX: usize = 16;
 
@@ -108,7 +109,8 @@ fn mark(moved: &Move, now: Timestamp) -> Markup {
     }
 }
 
-/// The length that the bars of a list are drawn to: the longest of them, within limits that keep short ones visible.
+/// The length that the bars of a list are drawn to: the longest of them, within limits that keep short ones
+/// visible.
 pub(super) fn scale(moves: &[Move]) -> Duration {
     let longest = moves.iter().map(Move::span).max().unwrap_or_default();
     longest.clamp(SCALE_MIN, SCALE_MAX)

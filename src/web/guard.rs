@@ -60,9 +60,9 @@ fn refused(on_loopback: bool, request: &Request) -> Option<Response> {
     None
 }
 
-/// Against DNS rebinding: a page somewhere on the web whose name comes to stand for 127.0.0.1 would be of the same
-/// origin as this one, and could read it in the browser of a person with an open session. Its name is still in `Host`.
-/// The port is not compared: a forwarded session has another one.
+/// Against DNS rebinding: a page somewhere on the web whose name comes to stand for 127.0.0.1 would be of the
+/// same origin as this one, and could read it in the browser of a person with an open session. Its name is
+/// still in `Host`. The port is not compared: a forwarded session has another one.
 fn names_this_machine(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,

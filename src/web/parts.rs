@@ -13,8 +13,9 @@ use writerlink_engine::text::{clean, span};
 pub(super) const STYLE_PATH: &str = "/style.css";
 pub(super) const ICON_PATH: &str = "/icon.svg";
 
-/// How many bytes a page has for its optional parts. Texts from outside are unbounded, so the page is bounded. The
-/// rest of [`crate::web::PAGE_BYTES_MAX`] is for the parts that are always there, and for the last optional part.
+/// How many bytes a page has for its optional parts. Texts from outside are unbounded, so the page is
+/// bounded. The rest of [`crate::web::PAGE_BYTES_MAX`] is for the parts that are always there, and for the
+/// last optional part.
 pub(super) const ROOM: usize = 80_000;
 
 /// How many bytes are left for optional parts.
@@ -116,8 +117,8 @@ pub(super) fn transition_link(id: TransitionId, inner: &Markup) -> Markup {
 
 /// A table with as many rows as there is room for; the first cell names the row.
 ///
-/// The roles repeat the tags: some screen readers ignore a table whose cells are laid out as blocks. On a narrow
-/// screen each cell is a line of its own, with its heading beside it.
+/// The roles repeat the tags: some screen readers ignore a table whose cells are laid out as blocks. On a
+/// narrow screen each cell is a line of its own, with its heading beside it.
 pub(super) fn table<T, const N: usize>(
     room: &mut Room,
     caption: &str,

@@ -60,8 +60,8 @@ impl Probes {
             .with_state(Arc::clone(self))
     }
 
-    /// Reads the ledger if no event about it was recorded yet: otherwise an idle worker whose first reconcile pass failed
-    /// would never be ready.
+    /// Reads the ledger if no event about it was recorded yet: otherwise an idle worker whose first reconcile
+    /// pass failed would never be ready.
     async fn try_the_ledger(&self) {
         let Some(route) = self.first_route.clone() else {
             return;

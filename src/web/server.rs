@@ -1,9 +1,10 @@
 //! The server under the pages: which connections are open, for how long, and what one too many does.
 //!
-//! Connections must not affect the worker. So there are few connections at once, far fewer than the process may open
-//! files; each has to send a whole request in time; and one too many takes the place of the one that has sent nothing for
-//! the longest time, so that a flood cannot shut out the health check, whose failure would end the task. If no file
-//! descriptor is left, the server waits: it neither spins nor ends, and closes connections.
+//! Connections must not affect the worker. So there are few connections at once, far fewer than the process
+//! may open files; each has to send a whole request in time; and one too many takes the place of the one that
+//! has sent nothing for the longest time, so that a flood cannot shut out the health check, whose failure
+//! would end the task. If no file descriptor is left, the server waits: it neither spins nor ends, and closes
+//! connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -29,8 +30,8 @@ pub const CONNECTIONS_MAX: usize = 64;
 /// How long a connection may take to send a whole request head: its first one, or the next one.
 pub const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
-/// This part of the files that the process may open is for one server's connections. There are two at most, so the worker
-/// has three quarters for its calls.
+/// This part of the files that the process may open is for one server's connections. There are two at most,
+/// so the worker has three quarters for its calls.
 const PART_OF_FILES: u64 = 8;
 
 /// The most bytes of a request's head. A browser sends one or two thousand.
@@ -92,8 +93,8 @@ impl HttpServer {
     }
 }
 
-/// Waits until one of these servers ends, which only a bug causes, and returns why. Without servers it waits for
-/// ever.
+/// Waits until one of these servers ends, which only a bug causes, and returns why. Without servers it waits
+/// for ever.
 pub async fn first_end(servers: &mut [HttpServer]) -> String {
     std::future::poll_fn(|cx| {
         for HttpServer { address, accepting } in servers.iter_mut() {

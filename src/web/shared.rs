@@ -8,8 +8,8 @@ use tokio::sync::Mutex;
 
 use writerlink_engine::ports::Clock;
 
-/// How long a read is shared: a page that is reloaded all the time costs as much as one that is opened six times a
-/// minute. Every state of the load balancer lasts longer than ten seconds.
+/// How long a read is shared: a page that is reloaded all the time costs as much as one that is opened six
+/// times a minute. Every state of the load balancer lasts longer than ten seconds.
 pub const REFRESHED_EVERY: Duration = Duration::from_secs(10);
 
 /// How many answers are cached: the last pages that were viewed.
@@ -46,16 +46,16 @@ where
         Self { clock, pace, kept: Arc::new(Mutex::new(kept)) }
     }
 
-    /// The answer to `key`: the cached one while it is fresh, otherwise the result of `read`. `None` if the read
-    /// panicked.
+    /// The answer to `key`: the cached one while it is fresh, otherwise the result of `read`. `None` if the
+    /// read panicked.
     pub(super) async fn get(&self, key: K, read: impl Future<Output = V> + Send + 'static) -> Option<Arc<V>> {
         let mut kept = Arc::clone(&self.kept).lock_owned().await;
         if let Some(fresh) = kept.fresh(&key, self.clock.monotonic(), self.pace.keep) {
             return Some(fresh);
         }
         let (clock, pace) = (Arc::clone(&self.clock), self.pace);
-        // A task of its own: a viewer who disconnects drops this future, and one who reconnects all the time would start
-        // a read each time and never leave an answer.
+        // A task of its own: a viewer who disconnects drops this future, and one who reconnects all the time
+        // would start a read each time and never leave an answer.
         let reading = tokio::spawn(async move {
             let wait = kept.next_read.saturating_sub(clock.monotonic());
             clock.sleep(wait).await;

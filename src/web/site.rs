@@ -25,7 +25,8 @@ use writerlink_engine::audit_query::PAGE_RECORDS;
 use writerlink_engine::ports::{AuditQuery, AuditReader, Clock, NoRecords, Ports, StoredRecord};
 use writerlink_engine::survey::{Survey, Surveyor};
 
-/// Paging through a thousand routes reads at most one page a second; within a page the survey limits its own calls.
+/// Paging through a thousand routes reads at most one page a second; within a page the survey limits its own
+/// calls.
 const PACE: CachePolicy = CachePolicy { keep: REFRESHED_EVERY, gap: Duration::from_secs(1) };
 
 const STYLE: &str = include_str!("style.css");
@@ -34,7 +35,8 @@ const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 1
 <path d=\"M2 8h8M7 4l4 4-4 4\" fill=\"none\" stroke=\"#2a6f97\" stroke-width=\"2\"/>\
 <circle cx=\"13\" cy=\"8\" r=\"2\" fill=\"#2a6f97\"/></svg>\n";
 
-/// How many routes a page has: with the longest names there are, it stays below [`crate::web::PAGE_BYTES_MAX`].
+/// How many routes a page has: with the longest names there are, it stays below
+/// [`crate::web::PAGE_BYTES_MAX`].
 pub(super) const ROUTES_ON_A_PAGE: usize = 25;
 
 /// Shown if a read panicked.

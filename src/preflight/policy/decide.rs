@@ -1,8 +1,8 @@
-//! Whether a resource's policy allows EventBridge's `sqs:SendMessage`, as IAM decides it: an explicit deny wins, then
-//! an explicit allow; the default is deny.
+//! Whether a resource's policy allows EventBridge's `sqs:SendMessage`, as IAM decides it: an explicit deny
+//! wins, then an explicit allow; the default is deny.
 //!
-//! Sources: IAM user guide, "Policy evaluation logic", "IAM JSON policy elements reference". An element that is not
-//! understood here gives neither.
+//! Sources: IAM user guide, "Policy evaluation logic", "IAM JSON policy elements reference". An element that
+//! is not understood here gives neither.
 
 mod condition;
 

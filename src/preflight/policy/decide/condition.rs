@@ -1,6 +1,7 @@
 //! The conditions of a statement, evaluated for EventBridge's request.
 //!
-//! Sources: IAM user guide, "IAM JSON policy elements: Condition operators", "AWS global condition context keys".
+//! Sources: IAM user guide, "IAM JSON policy elements: Condition operators", "AWS global condition context
+//! keys".
 
 use serde_json::{Map, Value};
 
@@ -60,7 +61,8 @@ fn carried<'a>(key: &str, sending: &Sending<'a>) -> Carried<'a> {
         "aws:principalservicename" => Carried::Value(EVENTBRIDGE),
         "aws:principalisawsservice" | "aws:securetransport" => Carried::Value("true"),
         "aws:requestedregion" => or_unknown(place_of(sending.queue).map(|place| place.region)),
-        // Of principals of an organisation, and of requests through an endpoint of a VPC: EventBridge is, and has, neither.
+        // Of principals of an organisation, and of requests through an endpoint of a VPC: EventBridge is, and
+        // has, neither.
         "aws:principalorgid"
         | "aws:principalorgpaths"
         | "aws:sourcevpc"
