@@ -171,7 +171,7 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     worker.health_address                         127.0.0.1:8089                                default
     worker.page_address                           127.0.0.1:8089                                default
     reconcile.interval_seconds                    30                                            default
-    reconcile.describe_calls_per_second_max                20                                            default
+    reconcile.describe_calls_per_second_max       20                                            default
     reconcile.registrations_per_second            4                                             default
     reconcile.registrations_burst                 20                                            default
     safety.moves_per_minute_max                   260                                           default
@@ -183,11 +183,11 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
                                                   6789012:targetgroup/orders/73e2d6bc24d8a067
     route.orders.port                             3306                                          default
     route.orders.exclusive                        true                                          default
-    route.orders.availability_zone                none (AWS tells it by the subnet)             default
+    route.orders.availability_zone                none (AWS derives it from the subnet)         default
     route.orders.allowed_cidrs                    10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,     default
                                                   192.168.0.0/16
     route.orders.on_started                       swap                                          default
-    route.orders.discovery                            events                                        default
+    route.orders.discovery                        events                                        default
     route.orders.endpoint                         none                                          default
     route.orders.map_check                        auto                                          default
     route.orders.database                         cluster                                       default
@@ -219,48 +219,48 @@ fn the_lambdas_variables_are_a_configuration() {
     let said = said(&mut lambda("config check"));
     assert_eq!(said.code, 0, "{}", said.err);
     insta::assert_snapshot!(said.out, @r#"
-    FIELD                                   VALUE                                       FROM
-    queue.name                              writerlink.fifo                             default
-    ledger.state_table                      writerlink-state                            default
-    ledger.audit_table                      writerlink-audit                            default
-    worker.installation                     writerlink                                  default
-    worker.max_attempts                     6                                           default
-    worker.drain_timeout_s                  25                                          default
-    worker.parallel_groups                  64                                          default
-    worker.health_address                   127.0.0.1:8089                              default
-    worker.page_address                     127.0.0.1:8089                              default
-    reconcile.interval_seconds              30                                          default
-    reconcile.describe_calls_per_second_max          20                                          default
-    reconcile.registrations_per_second      4                                           default
-    reconcile.registrations_burst           20                                          default
-    safety.moves_per_minute_max             260                                         default
-    dns.resolver                            /etc/resolv.conf                            default
-    route.default.name                      default                                     default
-    route.default.source                    any                                         default
-    route.default.strategy                  swap                                        default
-    route.default.target_group              arn:aws:elasticloadbalancing:us-east-1:123  TARGET_GROUP_ARN
-                                            456789012:targetgroup/orders/73e2d6bc24d8a
-                                            067
-    route.default.port                      3306                                        default
-    route.default.exclusive                 true                                        default
-    route.default.availability_zone         none (AWS tells it by the subnet)           default
-    route.default.allowed_cidrs             10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,   default
-                                            192.168.0.0/16
-    route.default.on_started                swap                                        default
-    route.default.discovery                     events                                      default
-    route.default.endpoint                  none                                        default
-    route.default.map_check                 auto                                        default
-    route.default.database                  cluster                                     default
-    route.default.role                      writer                                      default
-    route.default.mode                      enforce                                     default
-    route.default.allowed_instances         any of the source                           default
-    route.default.trust_event_seconds       180                                         default
-    route.default.evidence_age_max_seconds  1209600                                     default
-    route.default.flap_moves_max            5                                           default
-    route.default.serving_when              healthy                                     default
-    route.default.serving_limit_seconds     360                                         default
-    route.default.instances.db-1            10.0.1.10                                   IP_DICT
-    route.default.instances.db-2            10.0.1.11                                   IP_DICT
+    FIELD                                    VALUE                                      FROM
+    queue.name                               writerlink.fifo                            default
+    ledger.state_table                       writerlink-state                           default
+    ledger.audit_table                       writerlink-audit                           default
+    worker.installation                      writerlink                                 default
+    worker.max_attempts                      6                                          default
+    worker.drain_timeout_s                   25                                         default
+    worker.parallel_groups                   64                                         default
+    worker.health_address                    127.0.0.1:8089                             default
+    worker.page_address                      127.0.0.1:8089                             default
+    reconcile.interval_seconds               30                                         default
+    reconcile.describe_calls_per_second_max  20                                         default
+    reconcile.registrations_per_second       4                                          default
+    reconcile.registrations_burst            20                                         default
+    safety.moves_per_minute_max              260                                        default
+    dns.resolver                             /etc/resolv.conf                           default
+    route.default.name                       default                                    default
+    route.default.source                     any                                        default
+    route.default.strategy                   swap                                       default
+    route.default.target_group               arn:aws:elasticloadbalancing:us-east-1:12  TARGET_GROUP_ARN
+                                             3456789012:targetgroup/orders/73e2d6bc24d
+                                             8a067
+    route.default.port                       3306                                       default
+    route.default.exclusive                  true                                       default
+    route.default.availability_zone          none (AWS derives it from the subnet)      default
+    route.default.allowed_cidrs              10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,  default
+                                             192.168.0.0/16
+    route.default.on_started                 swap                                       default
+    route.default.discovery                  events                                     default
+    route.default.endpoint                   none                                       default
+    route.default.map_check                  auto                                       default
+    route.default.database                   cluster                                    default
+    route.default.role                       writer                                     default
+    route.default.mode                       enforce                                    default
+    route.default.allowed_instances          any of the source                          default
+    route.default.trust_event_seconds        180                                        default
+    route.default.evidence_age_max_seconds   1209600                                    default
+    route.default.flap_moves_max             5                                          default
+    route.default.serving_when               healthy                                    default
+    route.default.serving_limit_seconds      360                                        default
+    route.default.instances.db-1             10.0.1.10                                  IP_DICT
+    route.default.instances.db-2             10.0.1.11                                  IP_DICT
     "#);
     let variables = format!("TARGET_GROUP_ARN={ARN}\nIP_DICT={{'db-1': '10.0.1.10', 'db-2': '10.0.1.11'}}\n");
     assert_eq!(
