@@ -371,7 +371,7 @@ fn all_faults_of_a_file_are_told_with_line_value_and_remedy() {
       fix: remove it, or use one of: installation, max_attempts, drain_timeout_s, parallel_groups, health_address, page_address
 
     w.toml:5: route.default.port = 0
-      why: this is no port of a database
+      why: this is not a port
       fix: write a whole number from 1 to 65535; the default is 3306
 
     w.toml:7: route.default.instances.db-1 = "8.8.8.8"
@@ -555,7 +555,7 @@ fn check_has_one_finding_where_calls_would_go_to_another_region() {
     assert_eq!((said.code, said.err.as_str()), (1, ""));
     insta::assert_snapshot!(said.out, @r#"
     subject,verdict,what,why,remedy,source
-    caller,fail,Region,"calls would go to eu-west-1, and the target groups are in us-east-1: nothing was looked at","set AWS_REGION=us-east-1, or correct the ARNs in the configuration; one worker serves one Region",
+    caller,fail,Region,"calls would go to eu-west-1, and the target groups are in us-east-1: nothing was read","set AWS_REGION=us-east-1, or correct the ARNs in the configuration; one worker serves one Region",
     "#);
 }
 
