@@ -1,60 +1,9 @@
-//! The configuration: read once, checked whole, and every fault of it told at once.
+//! The configuration: read once and checked whole; every fault is reported at once.
 //!
 //! It comes from a TOML file (`--config FILE`, else the variable `WRITERLINK_CONFIG`), or, without one, from
-//! its text in `WRITERLINK_CONFIG_TEXT`, or from the two variables of the Lambda that this program replaces. `writerlink config check` shows
-//! what was understood and where each value came from; `writerlink.example.toml` is the annotated file.
-//!
-//! # Reference
-//!
-//! | field | default | meaning |
-//! |---|---|---|
-//! | `queue.name` or `queue.url` | name `writerlink.fifo` | the FIFO queue of events; never both |
-//! | `ledger.state_table` | `writerlink-state` | `DynamoDB` table of routes and events |
-//! | `ledger.audit_table` | `writerlink-audit` | `DynamoDB` table of the audit records |
-//! | `worker.installation` | `WRITERLINK_INSTALLATION`, else the state table's name without `-state` | the installation's name: a dimension of every metric, and a field of every record |
-//! | `worker.max_attempts` | 6 | attempts at one event before it is recorded as failed and dead-lettered |
-//! | `worker.drain_timeout_s` | 25 | after SIGTERM, how long the open receive and what is in hand may take |
-//! | `worker.parallel_groups` | 64 | message groups (routes, in effect) worked on at the same time |
-//! | `worker.health_address` | `127.0.0.1:8089` | where `writerlink healthcheck` asks; `/readyz` and `/metrics` are there too |
-//! | `worker.page_address` | that of `health_address` | where the page is shown; `off`: nowhere |
-//! | `reconcile.interval_seconds` | 30 | how long after a look at a route the next one is due; 0: never |
-//! | `reconcile.describe_calls_per_second_max` | 20 | routes that a worker looks at in a second |
-//! | `reconcile.registrations_per_second` | 4 | the account's quota for registering and deregistering, which routes take in turns; 0: no turns |
-//! | `reconcile.registrations_burst` | 20 | how many of these calls it may make at once |
-//! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](writerlink_engine::attempt::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
-//! | `dns.resolver` | those of `/etc/resolv.conf` | the resolvers that are asked for names, in this order: one, or a list of up to three |
-//! | `relay.poll_interval_ms` | 500 | how often HAProxy asks its agent, and the agent reads the ledger at most |
-//! | `relay.agent_address` | `127.0.0.1:9906` | where the agent answers HAProxy |
-//! | `relay.alive_port` | 8080 | the port of the load balancer's health check on a relay |
-//! | `relay.admin_socket` | `/run/haproxy/admin.sock` | HAProxy's UNIX socket, over which the agent pushes a change |
-//! | `relay.switch_limit_seconds` | 10 | how long a relay may take to apply a move before that is recorded as a problem |
-//! | `relay.silent_limit_seconds` | 60 | after how long without a report a relay is silent |
-//! | `route.name` | the source's name | key of the route's state and audit chain |
-//! | `route.source` | any, for a single route | whose events move the route: the identifier of a cluster or instance in the target group's account and Region, or the ARN of one anywhere |
-//! | `route.strategy` | `swap` | how the route is moved: `swap` its target, the `weighted` groups of its listener, or the `relay`s in front |
-//! | `route.target_group` | required if `swap` or `relay` | ARN of the target group, which no other route may have |
-//! | `route.listener` | required if `weighted` | ARN of the NLB's listener, which no other route may have |
-//! | `route.target_groups` | required if `weighted` | the ARN of each instance's own target group |
-//! | `route.relay.listen` | required if `relay` | the port on which relays take the route's clients |
-//! | `route.relay.profile` | `replication` | how relays hold new connections: `replication` or `application` |
-//! | `route.port` | 3306 | port of every target |
-//! | `route.exclusive` | true | whether every target of the group is the route's to deregister, and every weight of the listener its to set |
-//! | `route.availability_zone` | none | `all` for addresses outside the group's VPC |
-//! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`], required without `instances` | where an address has to lie to be registered |
-//! | `route.on_started` | `swap`; `wait` if `relay` | what a *started* failover does: `swap`, `register` or `wait` |
-//! | `route.discovery` | `events` | whom to ask who writes: `rds`, `dns`, both in a list, or nobody (`events`) |
-//! | `route.map_check` | `auto` | with whom the map of a events-only route is compared: `dns`, `rds`, `auto`, `off` |
-//! | `route.endpoint` | required with `dns` | the writer endpoint, whose name is read |
-//! | `route.database` | `cluster` | what the source is: `cluster` or `instance` (Multi-AZ) |
-//! | `route.role` | `writer` | who stands in the group: `writer`, or `readers` (asks `rds`) |
-//! | `route.mode` | `enforce` | `enforce`, or `observe` to change nothing and record what would be done |
-//! | `route.allowed_instances` | any of the source | the only instances that the route may point at |
-//! | `route.trust_event_seconds` | 180 | for how long an event outranks the sources |
-//! | `route.evidence_age_max_seconds` | 900; 1209600 if `events` | from what age on an event moves nothing: the sources are asked; a `events` route has none, and refuses it |
-//! | `route.flap_moves_max` | 5 | changes of target in ten minutes, after which one more stops the route; 0 never |
-//! | `route.serving_when` | `healthy` | when a target serves: `healthy`, or `registered` if checks fail on purpose |
-//! | `route.serving_limit_seconds` | 360 | how long that may take before it is recorded as a problem |
-//! | `route.instances` | required if `events` | the address of each instance that may become the writer |
+//! its text in `WRITERLINK_CONFIG_TEXT`, or from the two variables of the Lambda that this program replaces.
+//! `writerlink config check` shows each value and where it came from. `writerlink.example.toml` is the
+//! reference of all fields; a test keeps its defaults equal to the code's.
 //!
 //! # The Lambda's variables
 //! `TARGET_GROUP_ARN`, `IP_DICT` (a JSON object or a Python dict literal of instance to address) and
@@ -100,11 +49,11 @@ use writerlink_engine::worker::RECEIVE_WAIT;
 /// The variable that names the configuration file when `--config` does not.
 pub const CONFIG_VARIABLE: &str = "WRITERLINK_CONFIG";
 
-/// The variable that holds the text of the file itself. ECS can hand a container a parameter's value only as a
-/// variable, and a container with a read-only root has no file of its own.
+/// The variable that holds the text of the file itself. ECS passes a parameter's value to a container only as
+/// a variable, and a container with a read-only root has no file of its own.
 pub const CONFIG_TEXT_VARIABLE: &str = "WRITERLINK_CONFIG_TEXT";
 
-/// The variable that names the installation when the file does not: the template hands its `Name` over by it.
+/// The variable that names the installation when the file does not: the template passes its `Name` in it.
 pub const INSTALLATION_VARIABLE: &str = "WRITERLINK_INSTALLATION";
 
 /// The name of a route that has neither a name nor a source.
@@ -114,7 +63,7 @@ pub const ROUTE_NAME_DEFAULT: &str = "default";
 const SOURCE_ANY: &str = "any";
 
 /// How a route without a zone is shown.
-const ZONE_NONE: &str = "none (AWS tells it by the subnet)";
+const ZONE_NONE: &str = "none (AWS derives it from the subnet)";
 
 /// Port of a target when none is given: `MySQL`'s, as in the Lambda.
 pub const PORT_DEFAULT: u16 = 3306;
@@ -135,12 +84,12 @@ const fn cidr(octets: [u8; 4], prefix: u8) -> IpNet {
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix))
 }
 
-/// The most attempts at one event. A message that is tried again holds back the rest of its group, and
+/// The most attempts at one event. A message that is tried again blocks the rest of its group, and
 /// each try may take the queue's whole visibility timeout (30 s): more than this would be half an hour.
 pub const MAX_ATTEMPTS_MAX: u32 = 50;
 
-/// The least time to drain: the open receive has to end, or SQS hides the next event from every worker, and what it
-/// brings has to be given back. An attempt in hand needs less than that, the whole of its lease.
+/// The least time to drain: the open receive has to end, or SQS hides the next event from every worker, and
+/// what it brings has to be given back. An attempt in progress needs less than that, the whole of its lease.
 pub const DRAIN_TIMEOUT_MIN: Duration = RECEIVE_WAIT.saturating_add(CALL_TIMEOUT);
 
 /// The most time to drain. Fargate kills a task at most 120 s after SIGTERM (`stopTimeout`, ECS task
@@ -148,7 +97,7 @@ pub const DRAIN_TIMEOUT_MIN: Duration = RECEIVE_WAIT.saturating_add(CALL_TIMEOUT
 pub const DRAIN_TIMEOUT_MAX: Duration = Duration::from_secs(115);
 
 /// The most groups at the same time. `RegisterTargets` and `DeregisterTargets` refill at 4 a second for a
-/// whole account (ELB API throttling), so more workers would only wait for each other.
+/// whole account (ELB API throttling), so more groups would only wait for each other.
 pub const PARALLEL_GROUPS_MAX: u32 = 1000;
 
 /// How the environment is read. Only `main` passes the real one.
@@ -161,26 +110,28 @@ pub struct Config {
     pub provenance: Provenance,
     /// Where events come from.
     pub queue: QueueRef,
-    /// Where what happened is kept.
+    /// The ledger's tables.
     pub ledger: Tables,
     /// How the worker works.
     pub worker: WorkerSettings,
-    /// How routes are looked after when no event tells of them.
+    /// The periodic reconcile passes.
     pub reconciling: Reconciling,
-    /// How many routes a worker moves in a minute at most, whatever makes them move.
+    /// How many routes a worker moves in a minute at most, whatever the trigger.
     pub moves_per_minute_max: u32,
-    /// How many targets the account may register and deregister; none: calls are made as they come, and refused.
+    /// The account's quota for registering and deregistering targets. `None`: calls are made at once, and AWS
+    /// may refuse them.
     pub quota: Option<Quota>,
-    /// Which name servers are asked.
+    /// Which name servers are queried.
     pub resolver: NameServers,
     /// What all relays have in common.
     pub relay: RelaySettings,
-    /// What moves; never empty, and no two have a name or a target group in common.
+    /// Never empty; no two routes share a name or a target group.
     pub routes: Vec<Route>,
 }
 
 impl Config {
-    /// The Region of the target groups, which all routes have in common: queue, ledger and calls belong there.
+    /// The Region of the target groups, which all routes have in common: queue, ledger and calls belong
+    /// there.
     #[must_use]
     pub fn region(&self) -> &str {
         let first = self.routes.first();
@@ -216,10 +167,10 @@ impl fmt::Display for QueueRef {
 pub struct TableName(String);
 
 impl TableName {
-    /// A name, if `DynamoDB` would take it.
+    /// A name, if `DynamoDB` accepts it.
     ///
     /// # Errors
-    /// The rule, when it is not kept.
+    /// The rule that `text` breaks.
     pub fn new(text: &str) -> Result<Self, &'static str> {
         let fits = (3..=255).contains(&text.len());
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
@@ -266,7 +217,7 @@ impl Default for Tables {
 pub struct WorkerSettings {
     /// Attempts at one event before it is recorded as failed and dead-lettered.
     pub max_attempts: u32,
-    /// After SIGTERM, how long the open receive and what is in hand may take.
+    /// After SIGTERM, how long the open receive and the messages in progress may take.
     pub drain_timeout: Duration,
     /// How many message groups are worked on at the same time.
     pub parallel_groups: u32,
@@ -297,7 +248,7 @@ impl fmt::Display for PageAddress {
 impl WorkerSettings {
     const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8089));
 
-    /// What holds where nothing is said.
+    /// The defaults.
     pub const DEFAULT: Self = Self {
         max_attempts: 6,
         drain_timeout: Duration::from_secs(25),
@@ -316,7 +267,7 @@ pub struct Loaded {
     pub from: ReadFrom,
     /// Every value as it was understood, in the order of the reference.
     pub settings: Vec<Setting>,
-    /// Variables of the Lambda that are set and were not looked at, since a file is used.
+    /// Variables of the Lambda that are set and ignored, because a file is used.
     pub unused: Vec<&'static str>,
 }
 
@@ -369,8 +320,8 @@ fn count(faults: usize) -> String {
     }
 }
 
-/// Reads the configuration: the file at `path`, else the one that the environment names or holds, else the Lambda's
-/// variables.
+/// Reads the configuration: the file at `path`, else the one that the environment names or holds, else the
+/// Lambda's variables.
 ///
 /// # Errors
 /// [`ConfigError`], with every fault that was found.
@@ -378,7 +329,7 @@ pub fn read(path: Option<&Path>, env: Env<'_>) -> Result<Loaded, ConfigError> {
     read_by(file::parse, path, env)
 }
 
-/// The same for a worker, which shows nobody how each value was understood, and would carry them all its life.
+/// The same for a worker, without [`Loaded::settings`]: it never shows them, and would keep them in memory.
 ///
 /// # Errors
 /// [`ConfigError`], with every fault that was found.
@@ -404,7 +355,7 @@ fn read_by(
         };
     }
     if let Some(text) = set(CONFIG_TEXT_VARIABLE) {
-        // Faults are told by variable and line, as `WRITERLINK_CONFIG_TEXT:14`.
+        // Faults name variable and line, as in `WRITERLINK_CONFIG_TEXT:14`.
         return parse(Path::new(CONFIG_TEXT_VARIABLE), &text);
     }
     if unused().is_empty() {

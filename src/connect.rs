@@ -26,14 +26,14 @@ use writerlink_engine::ports::installation::Installation;
 use writerlink_engine::ports::{CallError, Clock as _, Databases, NoQueue, Ports, StaticMap};
 use writerlink_engine::system_clock::SystemClock;
 
-/// Where ECS tells a container about itself. The last part of the path begins with the task's id, so the
+/// The URI of ECS's metadata about the container. The last part of the path begins with the task's id, so the
 /// name of the task costs no request (ECS developer guide, "Task metadata endpoint version 4").
 const ECS_METADATA: &str = "ECS_CONTAINER_METADATA_URI_V4";
 
 /// Where Linux keeps the name of the machine.
 const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
 
-/// The variable that points every client elsewhere, and what follows its name where it is for one service alone (AWS
+/// The variable that sets the endpoint of every client, and its suffixes for single services (AWS
 /// SDKs and Tools Reference Guide, "Service-specific endpoints").
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 const SERVICES: [&str; 6] = ["DYNAMODB", "ELASTIC_LOAD_BALANCING_V2", "EVENTBRIDGE", "RDS", "SQS", "STS"];
@@ -53,7 +53,7 @@ impl<'a> Aws<'a> {
         Self { env, clock: Arc::new(clock), sdk: OnceCell::new(), names: OnceCell::new() }
     }
 
-    /// The name servers of the configuration, for whoever asks for names. A process reads one configuration.
+    /// The name servers of the configuration. A process reads one configuration.
     async fn names(&self, config: &Config) -> Result<&Names, CallError> {
         let open = async || match &config.resolver {
             NameServers::System => Names::of_the_system(),
@@ -62,9 +62,10 @@ impl<'a> Aws<'a> {
         self.names.get_or_try_init(open).await
     }
 
-    /// Every connection is opened in the Region of the target groups, where queue and ledger are too: that is the
-    /// Region if nothing names one, and where something names another one nothing is opened. A call in the wrong Region
-    /// fails at best; `setup` would make a second ledger there, and `run` listen at an empty queue for ever.
+    /// Every connection is opened in the Region of the target groups, where queue and ledger are too: that is
+    /// the Region by default; if the environment sets another one, nothing is opened. A call in the wrong
+    /// Region fails at best; `setup` would make a second ledger there, and `run` would poll an empty queue
+    /// forever.
     async fn sdk(&self, config: &Config) -> Result<&SdkConfig, Failure> {
         let groups = config.region();
         let sdk = self.sdk.get_or_init(|| sdk_config(groups)).await;
@@ -81,26 +82,26 @@ impl<'a> Aws<'a> {
         Ok(DynamoLedger::new(client, table_names(config)))
     }
 
-    /// Nothing is opened for routes whose map nobody asks or is compared with: such a worker needs no permission for RDS,
-    /// and no name server. Where a map is only compared it does without either.
+    /// Opens nothing for events-only routes whose map is not compared: such a worker needs no permission for
+    /// RDS and no name server. If a map is only compared, a missing name server is no error.
     async fn databases(&self, config: &Config) -> Result<Arc<dyn Databases>, Failure> {
         let mut routes = config.routes.iter();
-        let asks = routes.any(|route| !route.policy.discovery.is_empty());
+        let has_sources = routes.any(|route| !route.policy.discovery.is_empty());
         let mut routes = config.routes.iter();
-        if !asks && routes.all(|route| compared_with(route).is_none()) {
+        if !has_sources && routes.all(|route| compared_with(route).is_none()) {
             return Ok(Arc::new(StaticMap));
         }
         let names = match self.names(config).await {
             Ok(names) => names,
-            Err(_) if !asks => return Ok(Arc::new(StaticMap)),
+            Err(_) if !has_sources => return Ok(Arc::new(StaticMap)),
             Err(error) => return Err(nameless(&error)),
         };
         let client = aws_sdk_rds::Client::new(self.sdk(config).await?);
         Ok(Arc::new(AwsDatabases::new(client, names.clone())))
     }
 
-    /// Tells this process from every other: where it runs, and bits that the next process there, which may
-    /// have the same number, will not have.
+    /// Identifies this process: where it runs, and random bits, because the next process there may have the
+    /// same number.
     fn owner(&self) -> Owner {
         let [a, b, c, d, ..] = self.clock.random().to_le_bytes();
         let suffix = u32::from_le_bytes([a, b, c, d]);
@@ -189,7 +190,7 @@ impl Connect for Aws<'_> {
     async fn identity(&self, config: &Config) -> Result<String, Failure> {
         let client = aws_sdk_sts::Client::new(self.sdk(config).await?);
         let caller = identity::caller(&client).await;
-        caller.map_err(|error| Failure::call("asking who you are", error))
+        caller.map_err(|error| Failure::call("reading the caller's identity", error))
     }
 
     async fn installation(&self, config: &Config) -> Result<Arc<dyn Installation>, Failure> {
@@ -198,7 +199,7 @@ impl Connect for Aws<'_> {
             tables: table_names(config),
             endpoints: endpoints(self.env),
         };
-        // A machine without a name server can check everything else.
+        // Without a name server everything else can be checked.
         let names = self.names(config).await.ok().cloned();
         let clock = Arc::clone(&self.clock) as _;
         let installation = AwsInstallation::new(self.sdk(config).await?, what, names, clock);
@@ -210,7 +211,7 @@ impl Connect for Aws<'_> {
     }
 }
 
-/// The variables that point the SDK elsewhere than to AWS, and where to.
+/// The variables that replace AWS's endpoints, with their values.
 fn endpoints(env: Env<'_>) -> Vec<(String, String)> {
     let services = SERVICES.iter().map(|service| format!("{ENDPOINT}_{service}"));
     let variables = std::iter::once(ENDPOINT.to_owned()).chain(services);
@@ -329,7 +330,7 @@ fn nameless(error: &CallError) -> Failure {
     Failure::told(
         "the names of endpoints cannot be read",
         error.message.as_str(),
-        "name a server in /etc/resolv.conf or as resolver under [dns], or let no route ask for the discovery",
+        "name a server in /etc/resolv.conf or as resolver under [dns], or remove dns from discovery",
         Exit::Error,
     )
 }
@@ -339,7 +340,7 @@ mod tests {
     use super::*;
     use crate::config;
 
-    /// A route as the Lambda was configured: a map of an events-only route, and nobody to ask.
+    /// A route as the Lambda was configured: a map and no discovery source.
     fn lambdas(name: &str) -> Option<String> {
         let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/db/73e2d6bc24d8a067";
         match name {
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asks_nobody_opens_nothing_for_it() {
+    async fn an_events_only_route_opens_no_connection_for_databases() {
         let config = config::read(None, &lambdas).unwrap().config;
         let aws = Aws::new(&|_| None, SystemClock::start());
         let databases = aws.databases(&config).await.unwrap();

@@ -1,4 +1,5 @@
-//! The program: what people type, read and configure. What it is made of stands below `crates`; see ARCHITECTURE.md.
+//! The program: commands, configuration, `check` and the page. Its libraries are in `crates`; see
+//! ARCHITECTURE.md.
 
 pub mod cli;
 pub mod config;

@@ -1,8 +1,8 @@
-//! The preflight: whether what stands around the program is what the configuration counts on.
+//! The preflight: whether the resources around the program are as the configuration requires.
 //!
-//! [`gather`](gather::look) asks, by way of an [`Installation`] and the worker's own ports, and keeps what it was
-//! told as [`facts`]; [`judge`] turns facts into [`Finding`]s. **Architecture invariant:** judging is pure: no
-//! call, no clock, no environment; what could not be seen is a fact like any other, and never taken for good.
+//! [`gather`](gather::gather) reads through an [`Installation`] and the worker's own ports, and returns
+//! [`Facts`]; [`judge`] turns facts into [`Finding`]s. **Architecture invariant:** judging is pure: no
+//! call, no clock, no environment. A failed read is a fact too, and never counts as good.
 
 mod balancer;
 
@@ -44,31 +44,31 @@ use crate::config::Config;
 pub use crate::preflight::caller::other_region;
 use crate::preflight::finding::CheckFindings;
 pub use crate::preflight::finding::{CheckStatus, Finding, Subject};
-pub use crate::preflight::gather::{Wanted, Writes, look};
+pub use crate::preflight::gather::{Wanted, Writes, gather};
 use writerlink_engine::ports::installation::Facts;
 
-/// Everything that can be said about these facts, in the order in which an event travels.
+/// The findings about these facts, in the order in which an event travels.
 #[must_use]
 pub fn judge(facts: &Facts, config: &Config) -> Vec<Finding> {
-    let mut sheet = CheckFindings::default();
+    let mut findings = CheckFindings::default();
     let explained = unread::explained(facts);
     let facts = &explained.facts;
-    caller::judge(facts, &mut sheet);
-    queue::judge(facts, config, &mut sheet);
-    calls::judge(facts, config, &mut sheet);
-    tables::judge(facts, config, &mut sheet);
+    caller::judge(facts, &mut findings);
+    queue::judge(facts, config, &mut findings);
+    calls::judge(facts, config, &mut findings);
+    tables::judge(facts, config, &mut findings);
     for route in &facts.routes {
         if let Some(at) = explained.routes.get(&route.route.name) {
-            group::unread(route, at, &mut sheet);
+            group::unread(route, at, &mut findings);
             continue;
         }
-        rules::judge(route, facts, config, &mut sheet);
-        database::judge(route, &mut sheet);
-        resolver::judge(route, &mut sheet);
-        group::judge(route, &mut sheet);
-        weights::judge(route, &mut sheet);
-        balancer::judge(route, &mut sheet);
-        chain::judge(route, &mut sheet);
+        rules::judge(route, facts, config, &mut findings);
+        database::judge(route, &mut findings);
+        resolver::judge(route, &mut findings);
+        group::judge(route, &mut findings);
+        weights::judge(route, &mut findings);
+        balancer::judge(route, &mut findings);
+        chain::judge(route, &mut findings);
     }
-    sheet.findings
+    findings.all
 }

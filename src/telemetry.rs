@@ -1,5 +1,5 @@
-//! The log of this process and of the libraries underneath, the AWS SDK above all: which events there are lines for
-//! (`emf`). They go to standard error, since standard output is for results alone.
+//! The log of this process and of the libraries underneath, the AWS SDK above all: which events there are
+//! lines for (`emf`). They go to standard error, since standard output is for results alone.
 
 use std::io;
 use std::sync::{Arc, LazyLock};
@@ -15,24 +15,24 @@ pub use crate::emf::LogFormat;
 use crate::emf::{Installed, LineLayer, METRICS, Now, OURS};
 use writerlink_core::model::provenance::InstallationName;
 
-/// The variable that says what is logged, and the one that Rust programs share, asked after it.
+/// The variable with the log filter, and the one that Rust programs share, which is read after it.
 pub const FILTER_VARIABLES: [&str; 2] = ["WRITERLINK_LOG", "RUST_LOG"];
 
-/// What is logged of the libraries when nothing is said: what goes wrong.
+/// The default level of libraries: warnings and errors.
 const FILTER_DEFAULT: Level = Level::WARN;
 
-/// What is logged of this program unless a filter says something about it: what it does.
+/// The default level of this program.
 const FILTER_OF_OURS: Level = Level::INFO;
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter is none.
+    /// The filter is not valid.
     #[error("the log filter {variable} = {value:?} is not understood: {why}")]
     Filter {
         /// The variable it came from.
         variable: &'static str,
-        /// What it says.
+        /// Its value.
         value: String,
         /// What is wrong with it.
         why: String,
@@ -42,7 +42,7 @@ pub enum TelemetryError {
     Started(String),
 }
 
-/// Whose process this is, as soon as its configuration was read. The log is started before, and of it there is one.
+/// The installation of this process, as soon as its configuration was read. The log is started before, once.
 static INSTALLATION: LazyLock<Installed> = LazyLock::new(Installed::default);
 
 /// From now on every line in JSON names this installation.
@@ -51,7 +51,8 @@ pub fn name_lines_by(installation: &InstallationName) {
     drop(INSTALLATION.set(installation.clone()));
 }
 
-/// Starts the log of this process. A filter that is not understood is reported, and the log is started without it.
+/// Starts the log of this process. A filter that is not understood is reported, and the log is started
+/// without it.
 ///
 /// # Errors
 /// [`TelemetryError`] when the filter is not understood, or a log was started before.
@@ -66,8 +67,7 @@ pub fn start(format: LogFormat, env: Env<'_>, now: Now) -> Result<(), TelemetryE
     misread.map_or(Ok(()), Err)
 }
 
-/// What is logged. What becomes a metric is written whatever the filter says: an alarm on silence must not be set off
-/// by a filter.
+/// The filter of lines. Lines with metrics are always written: a filter must not set off an alarm on silence.
 fn shown(filter: Targets, format: LogFormat) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
     FilterFn::new(move |metadata| {
         let (target, level) = (metadata.target(), metadata.level());
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_variable_outranks_the_shared_one_and_an_empty_one_is_none() {
+    fn our_own_variable_outranks_the_shared_one_and_may_be_empty() {
         assert_eq!(chosen(&[("RUST_LOG", "debug")]).unwrap(), "debug");
         let both = [("RUST_LOG", "debug"), ("WRITERLINK_LOG", "error")];
         assert_eq!(chosen(&both).unwrap(), "error");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_a_metric_is_written_whatever_the_filter_says() {
+    fn a_line_with_a_metric_is_written_whatever_the_filter_says() {
         let written = |format| {
             let (out, lines) = io::pipe().unwrap();
             let now = Box::new(|| Timestamp::EPOCH);

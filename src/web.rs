@@ -1,8 +1,8 @@
 //! What a running worker shows over HTTP: probes and numbers for machines, and a page for people.
 //!
-//! Everything is read, nothing can be changed: there is no form that writes, no script, and no method but `GET` and
-//! `HEAD`. The page is not protected by a password either, so it listens on loopback unless it is told otherwise, and
-//! whoever may open a session in the task may look (README, "The page").
+//! It is read-only: no form that writes, no script, and no method but `GET` and `HEAD`. The page has no
+//! password, so it listens on loopback by default; everybody who may open a session in the task can read it
+//! (README, "The page").
 
 mod bars;
 mod choice;
@@ -30,14 +30,15 @@ use tokio::net::TcpListener;
 pub use crate::web::probes::Probes;
 use crate::web::server::Door;
 pub use crate::web::server::{CONNECTIONS_MAX, ConnectionLimits, HEAD_WITHIN, HttpServer, first_end};
-pub use crate::web::shared::KEPT_FOR;
+pub use crate::web::shared::REFRESHED_EVERY;
 pub use crate::web::site::Site;
 use writerlink_engine::telemetry::event::EventSink;
 
-/// The most bytes of a page, checked by tests: it has to come through a slow session quickly, and be read.
+/// The most bytes of a page, checked by tests: it has to load quickly through a slow session.
 pub const PAGE_BYTES_MAX: usize = 100_000;
 
-/// Answers at `address` for as long as the server is kept. `observer` is told when no connection can be accepted.
+/// Answers at `address` for as long as the server is kept. `observer` records when no connection can be
+/// accepted.
 ///
 /// # Errors
 /// When `address` cannot be listened on.
@@ -66,6 +67,6 @@ pub fn answer(
 }
 
 async fn nothing_here() -> Response {
-    let page = parts::notice(None, "Not found", "There is nothing here", "");
+    let page = parts::notice(None, "Not found", "There is no such page", "");
     parts::shown(StatusCode::NOT_FOUND, page)
 }

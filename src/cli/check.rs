@@ -72,7 +72,7 @@ async fn findings(
     let installation = session.connect.installation(config).await?;
     let wanted =
         Wanted { config, routes, writes: if asked.read_only { Writes::Left } else { Writes::Tried } };
-    let facts = preflight::look(installation.as_ref(), &ports, wanted).await;
+    let facts = preflight::gather(installation.as_ref(), &ports, wanted).await;
     // Without credentials every other line would say the same.
     if let Err(writerlink_engine::ports::installation::Unseen::Refused(error)) = &facts.identity.arn
         && error.code == NO_CREDENTIALS

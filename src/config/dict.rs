@@ -1,14 +1,14 @@
 //! The Lambda's `IP_DICT`: a JSON object or a Python dict literal, of strings to strings.
 //!
 //! Its users have either, since Python reads both. One small parser reads them too; and unlike a JSON
-//! parser it keeps a name that stands twice, which has to be reported.
+//! parser it keeps duplicate names, which have to be reported.
 
 /// Where a text stops being a dict, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotADict {
     /// The character, counted from 1.
     pub(super) at: usize,
-    /// What should stand there.
+    /// What is expected there.
     pub(super) expected: &'static str,
 }
 
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn json_and_python_say_the_same() {
+    fn json_and_python_are_read_alike() {
         let json = pairs(r#"{"db-1": "10.0.1.10", "db-2": "10.0.1.11"}"#);
         assert_eq!(json.len(), 2);
         assert_eq!(json, pairs("{'db-1': '10.0.1.10', 'db-2':\n'10.0.1.11',}"));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_dict_is_told_by_its_place() {
+    fn a_text_that_is_no_dict_is_reported_by_its_place() {
         let fault = |text| {
             let NotADict { at, expected } = parse(text).unwrap_err();
             format!("{at}: {expected}")

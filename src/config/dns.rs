@@ -1,15 +1,15 @@
-//! `[dns]`: which name servers are asked, by every command.
+//! `[dns]`: which name servers every command queries.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::config::findings::{Findings, Found};
+use crate::config::findings::Found;
 use crate::config::section::Section;
 use crate::config::words::Rule;
 use writerlink_aws::dns::names::{PORT, SERVERS_MAX};
 
-/// Which name servers are asked.
+/// Which name servers are queried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum NameServers {
     /// Those of `/etc/resolv.conf`.
@@ -42,37 +42,37 @@ const SERVER: Rule<SocketAddr> = Rule {
 fn server(text: &str) -> Result<SocketAddr, String> {
     let alone = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT));
     let Ok(server) = alone.or_else(|_| text.parse::<SocketAddr>()) else {
-        return Err("this is no IP address, with or without a port".to_owned());
+        return Err("this is not an IP address with an optional port".to_owned());
     };
     if server.port() == 0 {
-        return Err("at port 0 nobody can be asked".to_owned());
+        return Err("port 0 cannot be queried".to_owned());
     }
     let scoped = matches!(server, SocketAddr::V6(v6) if v6.scope_id() != 0);
     if server.ip().is_unspecified() || server.ip().is_multicast() || scoped {
-        return Err("this is not the address of one server that every host reaches".to_owned());
+        return Err("this is not a unicast address".to_owned());
     }
     Ok(server)
 }
 
 /// Reads `[dns]`.
-pub(super) fn resolver(section: &Section<'_>, findings: &mut Findings) -> NameServers {
-    let found = section.one_or_more(FIELD, &SERVER, findings);
-    section.has_no_others(findings);
+pub(super) fn resolver(section: &Section<'_>) -> NameServers {
+    let found = section.one_or_more(FIELD, &SERVER);
+    section.has_no_others();
     let servers = found.as_ref().map(|found| found.value.as_slice());
     let repeats = |servers: &[SocketAddr]| servers.iter().collect::<BTreeSet<_>>().len() < servers.len();
     if servers.is_some_and(<[_]>::is_empty) {
-        section.accuse(FIELD, ("with an empty list there is nobody to ask", SERVER.fix), findings);
+        section.accuse(FIELD, "the list is empty", SERVER.fix);
     }
     if servers.is_some_and(|servers| servers.len() > SERVERS_MAX) {
-        let why = "three are asked at most, one after the other: there would be no time for more";
-        section.accuse(FIELD, (why, "keep the three that are to be believed first"), findings);
+        let why = "at most three resolvers are queried, one after the other: there is no time for more";
+        section.accuse(FIELD, why, "keep the three most trusted resolvers");
     }
     if servers.is_some_and(repeats) {
-        let fix = "name each one once: the next is asked when the one before it fails";
-        section.accuse(FIELD, ("the same resolver stands here twice", fix), findings);
+        let fix = "name each one once: the next one is queried when the one before it fails";
+        section.accuse(FIELD, "the same resolver is listed twice", fix);
     }
     let found = found.map(|Found { value, place }| Found { value: NameServers::At(value), place });
-    section.or_default(FIELD, (found, NameServers::System), NameServers::to_string, findings)
+    section.or_default(FIELD, found, NameServers::System, NameServers::to_string)
 }
 
 #[cfg(test)]
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_field_the_systems_resolvers_are_asked() {
+    fn without_the_field_the_systems_resolvers_are_used() {
         for lines in ["", "[dns]"] {
             assert_eq!(shown(lines), "/etc/resolv.conf (default)");
             assert_eq!(read(lines).unwrap().config.resolver, NameServers::System);
@@ -140,8 +140,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_resolver_is_told_with_its_value_and_what_to_write() {
-        let told = [
+    fn a_wrong_resolver_is_reported_with_its_value_and_the_fix() {
+        let reported = [
             "resolver = \"resolver.example.com\"",
             "resolver = \"0.0.0.0\"",
             "resolver = \"10.0.0.2:0\"",
@@ -153,32 +153,32 @@ mod tests {
             "resolvers = \"10.0.0.2\"",
         ]
         .map(|line| faults(&format!("[dns]\n{line}")));
-        let told = told.join("\n").replace(SERVER.fix, "FIX");
-        insta::assert_snapshot!(told, @r#"
+        let reported = reported.join("\n").replace(SERVER.fix, "FIX");
+        insta::assert_snapshot!(reported, @r#"
         w.toml:2: dns.resolver = "resolver.example.com"
-          why: this is no IP address, with or without a port
+          why: this is not an IP address with an optional port
           fix: FIX
         w.toml:2: dns.resolver = "0.0.0.0"
-          why: this is not the address of one server that every host reaches
+          why: this is not a unicast address
           fix: FIX
         w.toml:2: dns.resolver = "10.0.0.2:0"
-          why: at port 0 nobody can be asked
+          why: port 0 cannot be queried
           fix: FIX
         w.toml:2: dns.resolver = "[fe80::1%1]:53"
-          why: this is not the address of one server that every host reaches
+          why: this is not a unicast address
           fix: FIX
         w.toml:2: dns.resolver = 53
-          why: this has to be a string in quotes, and is a whole number
+          why: this has to be a string in quotes, but is a whole number
           fix: FIX
         w.toml:2: dns.resolver = []
-          why: with an empty list there is nobody to ask
+          why: the list is empty
           fix: FIX
         w.toml:2: dns.resolver = ["10.0.0.2", "10.0.0.2:53"]
-          why: the same resolver stands here twice
-          fix: name each one once: the next is asked when the one before it fails
+          why: the same resolver is listed twice
+          fix: name each one once: the next one is queried when the one before it fails
         w.toml:2: dns.resolver = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
-          why: three are asked at most, one after the other: there would be no time for more
-          fix: keep the three that are to be believed first
+          why: at most three resolvers are queried, one after the other: there is no time for more
+          fix: keep the three most trusted resolvers
         w.toml:2: dns.resolvers = "10.0.0.2"
           why: there is no such field
           fix: remove it, or use one of: resolver

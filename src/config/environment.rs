@@ -37,27 +37,28 @@ fn get(env: Env<'_>, name: &str) -> Option<String> {
     env(name).filter(|value| !value.trim().is_empty())
 }
 
-/// The one route. It is everything the Lambda was told, and nothing it was not: no source (the Lambda never
-/// looked at one), the group its own, the map alone (it knew nobody it could have asked).
+/// The one route, with what the Lambda had and nothing else: no source (the Lambda ignored it), an exclusive
+/// group, and the map alone (the Lambda had no discovery source).
 pub(super) fn parse(env: Env<'_>) -> Result<Loaded, ConfigError> {
-    let mut findings = Findings::new(ReadFrom::Environment);
-    let nothing = Section::absent(String::new());
-    let Some(shared) = file::shared(&nothing, ConfigHash::of(&text(env)), env, &mut findings) else {
+    let findings = Findings::new(ReadFrom::Environment);
+    let nothing = Section::absent(String::new(), &findings);
+    let Some(shared) = file::shared(&nothing, ConfigHash::of(&text(env)), env) else {
         return findings.conclude(None);
     };
-    let route = route(env, &mut findings);
+    let route = route(env, &findings);
     findings.conclude(route.map(|route| Config { routes: vec![route], ..shared }))
 }
 
-/// The variables as a text, for the hash of a configuration that has no file: a line `NAME=value` for each that is set.
+/// The variables as a text, for the hash of a configuration that has no file: a line `NAME=value` for each
+/// that is set.
 fn text(env: Env<'_>) -> String {
     let variables = [TARGET_GROUP_ARN, IP_DICT, TARGET_PORT].into_iter();
     let set = variables.filter_map(|name| Some(format!("{name}={}\n", get(env, name)?)));
     set.collect()
 }
 
-fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
-    let section = Section::absent(format!("route.{ROUTE_NAME_DEFAULT}"));
+fn route(env: Env<'_>, findings: &Findings) -> Option<Route> {
+    let section = Section::absent(format!("route.{ROUTE_NAME_DEFAULT}"), findings);
     for (field, value) in
         [("name", ROUTE_NAME_DEFAULT), ("source", SOURCE_ANY), ("strategy", Kind::default().word())]
     {
@@ -65,9 +66,8 @@ fn route(env: Env<'_>, findings: &mut Findings) -> Option<Route> {
     }
     let arn = variable(env, TARGET_GROUP_ARN, ARN_FIX, findings)
         .and_then(|text| crate::config::environment::arn(&text, findings));
-    let port = crate::config::environment::port(env, &section, findings);
-    let Terms { exclusive, availability_zone, cidrs, on_started, policy, .. } =
-        Terms::of(&section, None, findings);
+    let port = crate::config::environment::port(env, &section);
+    let Terms { exclusive, availability_zone, cidrs, on_started, policy, .. } = Terms::of(&section, None);
     let instances = variable(env, IP_DICT, DICT_FIX, findings)
         .and_then(|text| pairs(&text, findings))
         .map(|pairs| checks::instances(&pairs, cidrs.as_deref(), findings));
@@ -89,17 +89,17 @@ fn place(name: &'static str) -> Place {
     Place { field: name.to_owned(), origin: Origin::Variable(name) }
 }
 
-fn variable(env: Env<'_>, name: &'static str, fix: &str, findings: &mut Findings) -> Option<String> {
+fn variable(env: Env<'_>, name: &'static str, fix: &str, findings: &Findings) -> Option<String> {
     let value = get(env, name);
     if value.is_none() {
         let other = if name == IP_DICT { TARGET_GROUP_ARN } else { IP_DICT };
-        let why = format!("the variable is not set, and {other} is: the Lambda had both");
+        let why = format!("the variable is not set, but {other} is: the Lambda had both");
         findings.fault(&place(name), None, why, fix);
     }
     value
 }
 
-fn arn(text: &str, findings: &mut Findings) -> Option<TargetGroupArn> {
+fn arn(text: &str, findings: &Findings) -> Option<TargetGroupArn> {
     let place = place(TARGET_GROUP_ARN);
     match TargetGroupArn::new(text.trim()) {
         Ok(arn) => {
@@ -107,26 +107,26 @@ fn arn(text: &str, findings: &mut Findings) -> Option<TargetGroupArn> {
             Some(arn)
         }
         Err(error) => {
-            let why = format!("this is no ARN of a target group: {}", error.rule);
+            let why = format!("this is not the ARN of a target group: {}", error.rule);
             findings.fault(&place, Some(&format!("{text:?}")), why, ARN_FIX);
             None
         }
     }
 }
 
-fn port(env: Env<'_>, section: &Section<'_>, findings: &mut Findings) -> Option<u16> {
+fn port(env: Env<'_>, section: &Section<'_>) -> Option<u16> {
     let Some(text) = get(env, TARGET_PORT) else {
-        findings.understood(&section.place("port", Origin::Default), PORT_DEFAULT);
+        section.findings.understood(&section.place("port", Origin::Default), PORT_DEFAULT);
         return Some(PORT_DEFAULT);
     };
     match text.trim().parse::<u16>() {
         Ok(port) if port > 0 => {
-            findings.understood(&route_place("port", TARGET_PORT), port);
+            section.findings.understood(&route_place("port", TARGET_PORT), port);
             Some(port)
         }
         Ok(_) | Err(_) => {
             let quote = format!("{text:?}");
-            findings.fault(&place(TARGET_PORT), Some(&quote), "this is no port", PORT_FIX);
+            section.findings.fault(&place(TARGET_PORT), Some(&quote), "this is not a port", PORT_FIX);
             None
         }
     }
@@ -136,7 +136,7 @@ fn route_place(field: &str, variable: &'static str) -> Place {
     Place { field: format!("route.{ROUTE_NAME_DEFAULT}.{field}"), origin: Origin::Variable(variable) }
 }
 
-fn pairs(text: &str, findings: &mut Findings) -> Option<Vec<checks::Written>> {
+fn pairs(text: &str, findings: &Findings) -> Option<Vec<checks::Written>> {
     let pairs = match dict::parse(text) {
         Ok(pairs) => pairs,
         Err(dict::NotADict { at, expected }) => {

@@ -29,7 +29,7 @@ pub(super) fn parse_to_work(path: &Path, text: &str, env: Env<'_>) -> Result<Loa
     parse_into(findings, text, env)
 }
 
-fn parse_into(mut findings: Findings, text: &str, env: Env<'_>) -> Result<Loaded, ConfigError> {
+fn parse_into(findings: Findings, text: &str, env: Env<'_>) -> Result<Loaded, ConfigError> {
     let document = Document(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -37,44 +37,39 @@ fn parse_into(mut findings: Findings, text: &str, env: Env<'_>) -> Result<Loaded
             field: "syntax".to_owned(),
             origin: document.line(error.span().map_or(0, |span| span.start)),
         };
-        let fix = "mend the line; https://toml.io/en/v1.0.0 shows how TOML is written";
+        let fix = "correct the line; https://toml.io/en/v1.0.0 shows how TOML is written";
         findings.fault(&place, None, error.message(), fix);
     }
-    // What the parser made of a broken line would only lead to faults that nobody wrote.
+    // What the parser made of a broken line would only lead to faults that are not in the file.
     let whole = errors.is_empty();
-    let root = Section::root(document, table.get_ref());
-    let config = whole.then(|| config(&root, ConfigHash::of(text), env, &mut findings));
+    let root = Section::root(document, table.get_ref(), &findings);
+    let config = whole.then(|| config(&root, ConfigHash::of(text), env));
     findings.conclude(config.flatten())
 }
 
-fn config(root: &Section<'_>, hash: ConfigHash, env: Env<'_>, findings: &mut Findings) -> Option<Config> {
-    let shared = shared(root, hash, env, findings);
-    let (identities, routes) = routes(root, findings);
-    let relay = relays(root, identities, findings);
+fn config(root: &Section<'_>, hash: ConfigHash, env: Env<'_>) -> Option<Config> {
+    let shared = shared(root, hash, env);
+    let (identities, routes) = routes(root);
+    let relay = relays(root, identities);
     let routes = routes.map(|routes| routes.into_iter().map(|route| relay.applied_to(route)).collect());
-    root.has_no_others(findings);
+    root.has_no_others();
     Some(Config { routes: routes?, relay, ..shared? })
 }
 
-/// All but the routes; without any value in it, all defaults.
-pub(super) fn shared(
-    root: &Section<'_>,
-    hash: ConfigHash,
-    env: Env<'_>,
-    findings: &mut Findings,
-) -> Option<Config> {
-    let queue = queue(&root.table("queue", findings), findings);
-    let ledger = ledger(&root.table("ledger", findings), findings);
-    let section = root.table("worker", findings);
-    let written = section.text(installation::FIELD, &installation::NAME, findings);
-    let installation = installation::installation(written, &ledger.state, env, findings);
+/// Everything but the routes; an absent table gives the defaults.
+pub(super) fn shared(root: &Section<'_>, hash: ConfigHash, env: Env<'_>) -> Option<Config> {
+    let queue = queue(&root.table("queue"));
+    let ledger = ledger(&root.table("ledger"));
+    let section = root.table("worker");
+    let written = section.text(installation::FIELD, &installation::NAME);
+    let installation = installation::installation(written, &ledger.state, env, root.findings);
     if let Some(found) = &installation {
-        findings.understood(&found.place, &found.value);
+        root.findings.understood(&found.place, &found.value);
     }
-    let worker = worker(&section, findings);
-    let (reconciling, quota) = timer::reconciling(&root.table("reconcile", findings), findings);
-    let moves_per_minute_max = timer::moves_per_minute(&root.table("safety", findings), findings);
-    let resolver = dns::resolver(&root.table("dns", findings), findings);
+    let worker = worker(&section);
+    let (reconciling, quota) = timer::reconciling(&root.table("reconcile"));
+    let moves_per_minute_max = timer::moves_per_minute(&root.table("safety"));
+    let resolver = dns::resolver(&root.table("dns"));
     let provenance = Provenance { installation: installation?.value, config: hash };
     Some(Config {
         provenance,
@@ -113,21 +108,21 @@ const QUEUE_URL: Rule<QueueRef> = Rule {
             Some((before, queue)) if !before.is_empty() => {
                 (QUEUE_NAME.parse)(queue).map(|_| QueueRef::Url(text.to_owned()))
             }
-            Some(_) | None => Err("this is no URL of a queue".to_owned()),
+            Some(_) | None => Err("this is not the URL of a queue".to_owned()),
         }
     },
     fix: "write it as the SQS console shows it: \"https://sqs.REGION.amazonaws.com/ACCOUNT/NAME.fifo\"",
 };
 
-fn queue(section: &Section<'_>, findings: &mut Findings) -> QueueRef {
+fn queue(section: &Section<'_>) -> QueueRef {
     let named = section.has("name");
     let (field, rule) = if section.has("url") { ("url", &QUEUE_URL) } else { ("name", &QUEUE_NAME) };
     if named && field == "url" {
-        let why = "the queue is given by name and by URL, and the two may differ";
-        findings.fault(&section.place_of(field), None, why, "remove one of the two");
+        let why = "the queue has a name and a URL, and the two may differ";
+        section.findings.fault(&section.place_of(field), None, why, "remove one of the two");
     }
-    section.has_no_others(findings);
-    section.text_or(field, (rule, QueueRef::default()), findings)
+    section.has_no_others();
+    section.text_or(field, rule, QueueRef::default())
 }
 
 const TABLE: Rule<TableName> = Rule {
@@ -135,18 +130,18 @@ const TABLE: Rule<TableName> = Rule {
     fix: "write the name of a DynamoDB table, not its ARN",
 };
 
-fn ledger(section: &Section<'_>, findings: &mut Findings) -> Tables {
+fn ledger(section: &Section<'_>) -> Tables {
     let Tables { state, audit } = Tables::default();
     let tables = Tables {
-        state: section.text_or("state_table", (&TABLE, state), findings),
-        audit: section.text_or("audit_table", (&TABLE, audit), findings),
+        state: section.text_or("state_table", &TABLE, state),
+        audit: section.text_or("audit_table", &TABLE, audit),
     };
-    section.has_no_others(findings);
+    section.has_no_others();
     if tables.state == tables.audit {
         let place = section.place_of("audit_table");
         let quote = format!("{:?}", tables.audit.as_str());
-        let why = "this is the state table too, and the two have different keys";
-        findings.fault(&place, Some(&quote), why, "write the name of another table");
+        let why = "this is also the state table, and the two tables have different keys";
+        section.findings.fault(&place, Some(&quote), why, "write the name of another table");
     }
     tables
 }
@@ -154,8 +149,8 @@ fn ledger(section: &Section<'_>, findings: &mut Findings) -> Tables {
 const HEALTH_ADDRESS: Rule<SocketAddr> = Rule {
     parse: |text| match text.parse::<SocketAddr>() {
         Ok(address) if address.port() > 0 => Ok(address),
-        Ok(_) => Err("with port 0 nobody would know where to ask".to_owned()),
-        Err(_) => Err("this is no address with a port".to_owned()),
+        Ok(_) => Err("port 0 would be a random port, which the health check cannot know".to_owned()),
+        Err(_) => Err("this is not an address with a port".to_owned()),
     },
     fix: "write an address and a port, such as \"127.0.0.1:8089\"",
 };
@@ -168,68 +163,65 @@ const PAGE_ADDRESS: Rule<PageAddress> = Rule {
     fix: "write \"off\", or an address and a port, such as \"127.0.0.1:8089\"; the page has no password",
 };
 
-const MAX_ATTEMPTS: Number = Number {
-    field: "max_attempts",
-    range: 1..=MAX_ATTEMPTS_MAX,
-    why: "an event needs an attempt, and one that fails again and again holds back its group",
-    zero: None,
-    default: WorkerSettings::DEFAULT.max_attempts,
-};
+const MAX_ATTEMPTS: Number = Number::new(
+    "max_attempts",
+    1..=MAX_ATTEMPTS_MAX,
+    WorkerSettings::DEFAULT.max_attempts,
+    "an event needs at least one attempt, and one that keeps failing blocks its message group",
+);
 
-const DRAIN_TIMEOUT: Number = Number {
-    field: "drain_timeout_s",
-    range: seconds(DRAIN_TIMEOUT_MIN)..=seconds(DRAIN_TIMEOUT_MAX),
-    why: "the open receive takes up to 20 s to end, and Fargate kills the task after 120 s",
-    zero: None,
-    default: seconds(WorkerSettings::DEFAULT.drain_timeout),
-};
+const DRAIN_TIMEOUT: Number = Number::new(
+    "drain_timeout_s",
+    seconds(DRAIN_TIMEOUT_MIN)..=seconds(DRAIN_TIMEOUT_MAX),
+    seconds(WorkerSettings::DEFAULT.drain_timeout),
+    "the open receive takes up to 20 s to end, and Fargate kills the task after 120 s",
+);
 
-const PARALLEL_GROUPS: Number = Number {
-    field: "parallel_groups",
-    range: 1..=PARALLEL_GROUPS_MAX,
-    why: "the load balancer's API limits how many groups at once are of use",
-    zero: None,
-    default: WorkerSettings::DEFAULT.parallel_groups,
-};
+const PARALLEL_GROUPS: Number = Number::new(
+    "parallel_groups",
+    1..=PARALLEL_GROUPS_MAX,
+    WorkerSettings::DEFAULT.parallel_groups,
+    "the load balancer's API limits how many parallel groups are useful",
+);
 
-fn worker(section: &Section<'_>, findings: &mut Findings) -> WorkerSettings {
-    let max_attempts = section.number(&MAX_ATTEMPTS, findings);
-    let drain_timeout = section.duration(&DRAIN_TIMEOUT, findings);
-    let parallel_groups = section.number(&PARALLEL_GROUPS, findings);
+fn worker(section: &Section<'_>) -> WorkerSettings {
+    let max_attempts = section.number(&MAX_ATTEMPTS);
+    let drain_timeout = section.duration(&DRAIN_TIMEOUT);
+    let parallel_groups = section.number(&PARALLEL_GROUPS);
     let default = WorkerSettings::DEFAULT.health_address;
-    let health_address = section.text_or("health_address", (&HEALTH_ADDRESS, default), findings);
-    // On the same socket if nothing is said: a second port would be one more that can be taken.
+    let health_address = section.text_or("health_address", &HEALTH_ADDRESS, default);
+    // By default on the same socket: a second port could be taken.
     let default = PageAddress::At(health_address);
-    let page_address = section.text_or("page_address", (&PAGE_ADDRESS, default), findings);
-    section.has_no_others(findings);
+    let page_address = section.text_or("page_address", &PAGE_ADDRESS, default);
+    section.has_no_others();
     WorkerSettings { max_attempts, drain_timeout, parallel_groups, health_address, page_address }
 }
 
-/// What relays have in common. Of a file without relay routes nothing is said about it, unless the file does.
-fn relays(root: &Section<'_>, identities: Vec<Identity>, findings: &mut Findings) -> RelaySettings {
+/// What relays have in common. A file without relay routes shows nothing of it, unless it has the table.
+fn relays(root: &Section<'_>, identities: Vec<Identity>) -> RelaySettings {
     let relays = identities.into_iter().filter_map(|identity| {
         let name = identity.place.field.clone();
         Some((name, identity.relay?))
     });
     let relays: Vec<_> = relays.collect();
-    let section = root.table("relay", findings);
+    let section = root.table("relay");
     if relays.is_empty() && !root.has("relay") {
         return RelaySettings::default();
     }
-    let settings = relay::settings(&section, findings);
-    relay::no_port_twice(&settings, &relays, findings);
+    let settings = relay::settings(&section);
+    relay::no_port_twice(&settings, &relays, root.findings);
     settings
 }
 
-fn routes(root: &Section<'_>, findings: &mut Findings) -> (Vec<Identity>, Option<Vec<Route>>) {
-    let sections = root.tables("route", findings);
+fn routes(root: &Section<'_>) -> (Vec<Identity>, Option<Vec<Route>>) {
+    let sections = root.tables("route");
     if sections.is_empty() && !root.has("route") {
         let place = root.place("route", root.origin);
         let fix = "write [[route]] with target_group and, below [route.instances], the instances";
-        findings.fault(&place, None, "there is no route, so nothing would ever move", fix);
+        root.findings.fault(&place, None, "there is no route", fix);
     }
-    let drafts = sections.into_iter().map(|section| draft(section, findings));
+    let drafts = sections.into_iter().map(draft);
     let (identities, routes): (Vec<_>, Vec<_>) = drafts.map(|draft| (draft.identity, draft.route)).unzip();
-    checks::between_routes(&identities, findings);
+    checks::between_routes(&identities, root.findings);
     (identities, routes.into_iter().collect())
 }

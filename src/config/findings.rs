@@ -1,5 +1,6 @@
 //! What reading a configuration finds: values that were understood, and faults.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use crate::config::{Config, ConfigError, Loaded, ReadFrom};
@@ -11,7 +12,7 @@ pub enum Origin {
     Line(usize),
     /// This environment variable.
     Variable(&'static str),
-    /// Nobody gave it.
+    /// It was not given.
     Default,
 }
 
@@ -25,7 +26,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A field and where it stands.
+/// A field and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) field: String,
@@ -97,25 +98,25 @@ fn quoted(value: &str) -> String {
 #[derive(Debug)]
 pub(super) struct Findings {
     from: ReadFrom,
-    /// None where nobody is going to look at them.
-    settings: Option<Vec<Setting>>,
-    faults: Vec<Diagnostic>,
+    /// `None` where they are not shown.
+    settings: Option<RefCell<Vec<Setting>>>,
+    faults: RefCell<Vec<Diagnostic>>,
 }
 
 impl Findings {
     pub(super) fn new(from: ReadFrom) -> Self {
-        Self { from, settings: Some(Vec::new()), faults: Vec::new() }
+        Self { from, settings: Some(RefCell::default()), faults: RefCell::default() }
     }
 
-    /// The same without the values: a thousand routes have twenty-five thousand of them, which a worker would keep 4 MB
-    /// for.
+    /// The same without the values: a thousand routes have twenty-five thousand of them, which a worker would
+    /// keep 4 MB for.
     pub(super) fn of_faults(from: ReadFrom) -> Self {
         Self { settings: None, ..Self::new(from) }
     }
 
-    pub(super) fn understood(&mut self, place: &Place, value: impl fmt::Display) {
-        if let Some(settings) = &mut self.settings {
-            settings.push(Setting {
+    pub(super) fn understood(&self, place: &Place, value: impl fmt::Display) {
+        if let Some(settings) = &self.settings {
+            settings.borrow_mut().push(Setting {
                 field: place.field.clone(),
                 value: value.to_string(),
                 origin: place.origin,
@@ -124,7 +125,7 @@ impl Findings {
     }
 
     pub(super) fn fault(
-        &mut self,
+        &self,
         place: &Place,
         value: Option<&str>,
         why: impl Into<String>,
@@ -135,7 +136,7 @@ impl Findings {
             (_, Origin::Variable(name)) => format!("variable {name}"),
             (from, Origin::Line(_) | Origin::Default) => from.to_string(),
         };
-        self.faults.push(Diagnostic {
+        self.faults.borrow_mut().push(Diagnostic {
             place: at,
             origin: place.origin,
             field: place.field.clone(),
@@ -146,17 +147,18 @@ impl Findings {
     }
 
     /// The configuration if nothing was wrong, else everything that was, from top to bottom.
-    pub(super) fn conclude(mut self, config: Option<Config>) -> Result<Loaded, ConfigError> {
+    pub(super) fn conclude(self, config: Option<Config>) -> Result<Loaded, ConfigError> {
+        let mut faults = self.faults.into_inner();
         match config {
-            Some(config) if self.faults.is_empty() => Ok(Loaded {
+            Some(config) if faults.is_empty() => Ok(Loaded {
                 config,
                 from: self.from,
-                settings: self.settings.unwrap_or_default(),
+                settings: self.settings.map(RefCell::into_inner).unwrap_or_default(),
                 unused: Vec::new(),
             }),
             _ => {
-                self.faults.sort_by_key(|fault| fault.origin);
-                Err(ConfigError::Faulty { from: self.from, faults: self.faults })
+                faults.sort_by_key(|fault| fault.origin);
+                Err(ConfigError::Faulty { from: self.from, faults })
             }
         }
     }

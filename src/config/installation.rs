@@ -5,7 +5,7 @@ use crate::config::words::Rule;
 use crate::config::{Env, INSTALLATION_VARIABLE, TableName};
 use writerlink_core::model::provenance::InstallationName;
 
-/// What the template puts behind the name to make that of the state table.
+/// The template's suffix for the name of the state table.
 const STATE_SUFFIX: &str = "-state";
 
 /// The field in its table.
@@ -19,14 +19,15 @@ pub(super) const NAME: Rule<InstallationName> = Rule {
 
 /// The name that the file or the variable gives, else that of the state table without `-state`.
 ///
-/// The template names the table by the stack's `Name`, so whoever has the worker's file alone comes to the name that the
-/// alarms look for. The variable is what the template hands to the worker. Where file and variable both give a name they
-/// have to give the same one: with two, the alarms would look for the one and the records of people would have the other.
+/// The template names the table by the stack's `Name`, so a person with only the worker's file gets the name
+/// that the alarms use. The template passes the variable to the worker. If file and variable both give a
+/// name, it has to be the same one: otherwise the alarms would use one name and the operators' records the
+/// other.
 pub(super) fn installation(
     written: Option<Found<InstallationName>>,
     state: &TableName,
     env: Env<'_>,
-    findings: &mut Findings,
+    findings: &Findings,
 ) -> Option<Found<InstallationName>> {
     let given = match variable(env) {
         Ok(given) => given,
@@ -42,7 +43,7 @@ pub(super) fn installation(
     Some(match (written, given) {
         (Some(written), Some(given)) if written.value != given => {
             let quote = format!("{:?}", written.value.as_str());
-            let why = format!("{INSTALLATION_VARIABLE} says {given}, and an installation has one name");
+            let why = format!("{INSTALLATION_VARIABLE} is {given}, and an installation has one name");
             let fix = "remove the field, or write the same name: the parameter Name of its stack";
             findings.fault(&written.place, Some(&quote), why, fix);
             return None;
@@ -53,7 +54,7 @@ pub(super) fn installation(
     })
 }
 
-/// What the variable says; else its text, and the rule that it does not keep.
+/// The variable's value; otherwise its text and the rule that it breaks.
 fn variable(env: Env<'_>) -> Result<Option<InstallationName>, (String, String)> {
     let text = env(INSTALLATION_VARIABLE).filter(|value| !value.trim().is_empty());
     let name = text.map(|text| (NAME.parse)(&text).map_err(|why| (text, why)));
@@ -67,7 +68,7 @@ fn of_ledger(state: &TableName) -> Option<InstallationName> {
     InstallationName::new(if stem.is_empty() { text } else { stem }).ok()
 }
 
-/// It is shown under the field's name wherever it came from: it is one setting.
+/// Shown under the field's name, wherever it came from: it is one setting.
 fn found(value: InstallationName, origin: Origin) -> Found<InstallationName> {
     let field = format!("worker.{FIELD}");
     let place = Place { field, origin };

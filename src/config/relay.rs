@@ -67,34 +67,30 @@ impl Default for RelaySettings {
 
 /// HAProxy 2.6 and 3.2 moved within one interval at 250 ms to 1 s (`docs/relay.md`); below 100 ms the polls of many
 /// routes cost more than they gain.
-const POLL: Number = Number {
-    field: "poll_interval_ms",
-    range: 100..=5000,
-    why: "below 100 ms polling costs more than it gains, and above 5 s a failover waits for it",
-    zero: None,
-    default: 500,
-};
+const POLL: Number = Number::new(
+    "poll_interval_ms",
+    100..=5000,
+    500,
+    "below 100 ms polling costs more than it gains, and above 5 s a failover waits for it",
+);
 
 const PORT_WHY: &str = "this is no port";
 
-const ALIVE: Number =
-    Number { field: "alive_port", range: 1..=65_535, why: PORT_WHY, zero: None, default: 8080 };
+const ALIVE: Number = Number::new("alive_port", 1..=65_535, 8080, PORT_WHY);
 
-const SWITCH_LIMIT: Number = Number {
-    field: "switch_limit_seconds",
-    range: 2..=600,
-    why: "a relay applies a move within its poll interval, and a limit of minutes reports nothing in time",
-    zero: None,
-    default: seconds(SWITCH_LIMIT_DEFAULT),
-};
+const SWITCH_LIMIT: Number = Number::new(
+    "switch_limit_seconds",
+    2..=600,
+    seconds(SWITCH_LIMIT_DEFAULT),
+    "a relay applies a move within its poll interval, and a limit of minutes reports nothing in time",
+);
 
-const SILENT_LIMIT: Number = Number {
-    field: "silent_limit_seconds",
-    range: 40..=3600,
-    why: "a relay reports every 30 s at least",
-    zero: None,
-    default: seconds(SILENT_LIMIT_DEFAULT),
-};
+const SILENT_LIMIT: Number = Number::new(
+    "silent_limit_seconds",
+    40..=3600,
+    seconds(SILENT_LIMIT_DEFAULT),
+    "a relay reports every 30 s at least",
+);
 
 const AGENT_RULE: Rule<SocketAddr> = Rule {
     parse: |text| match text.parse::<SocketAddr>() {
@@ -124,22 +120,22 @@ const SOCKET_RULE: Rule<String> = Rule {
 };
 
 /// Reads `[relay]`.
-pub(super) fn settings(section: &Section<'_>, findings: &mut Findings) -> RelaySettings {
+pub(super) fn settings(section: &Section<'_>) -> RelaySettings {
     let default = RelaySettings::default();
-    let poll = section.number(&POLL, findings);
-    let agent_address = section.text_or("agent_address", (&AGENT_RULE, default.agent_address), findings);
-    let alive = section.number(&ALIVE, findings);
+    let poll = section.number(&POLL);
+    let agent_address = section.text_or("agent_address", &AGENT_RULE, default.agent_address);
+    let alive = section.number(&ALIVE);
     let socket = default.admin_socket.display().to_string();
-    let socket = section.text_or("admin_socket", (&SOCKET_RULE, socket), findings);
+    let socket = section.text_or("admin_socket", &SOCKET_RULE, socket);
     let settings = RelaySettings {
         poll_interval: Duration::from_millis(poll.into()),
         agent_address,
         alive_port: u16::try_from(alive).unwrap_or(default.alive_port),
         admin_socket: PathBuf::from(socket),
-        switch_limit: section.duration(&SWITCH_LIMIT, findings),
-        silent_limit: section.duration(&SILENT_LIMIT, findings),
+        switch_limit: section.duration(&SWITCH_LIMIT),
+        silent_limit: section.duration(&SILENT_LIMIT),
     };
-    section.has_no_others(findings);
+    section.has_no_others();
     settings
 }
 
@@ -147,20 +143,25 @@ words!(RelayProfile: Replication = "replication", Application = "application";
     "write \"replication\" (a new connection waits until one server is usable for a second on end) or \"application\" \
      (it waits until one server is usable)");
 
-const LISTEN: Number = Number { field: "listen", range: 1..=65_535, why: PORT_WHY, zero: None, default: 0 };
+const LISTEN: Number = Number::new("listen", 1..=65_535, 0, PORT_WHY);
 
 /// Reads `[route.relay]`. Two routes cannot listen on one port, so the port is always written.
-pub(super) fn of_route(section: &Section<'_>, findings: &mut Findings) -> Option<Found<Relay>> {
-    let table = section.table(RELAY, findings);
+pub(super) fn of_route(section: &Section<'_>) -> Option<Found<Relay>> {
+    let table = section.table(RELAY);
     if !table.has(LISTEN.field) {
         let why = "a relay route has to have the port on which relays take its clients";
-        findings.fault(&table.place_of(LISTEN.field), None, why, "write listen = PORT below [route.relay]");
+        section.findings.fault(
+            &table.place_of(LISTEN.field),
+            None,
+            why,
+            "write listen = PORT below [route.relay]",
+        );
     }
     let written = table.has(LISTEN.field);
     let place = table.place_of(LISTEN.field);
-    let listen = if written { u16::try_from(table.number(&LISTEN, findings)).ok() } else { None };
-    let profile = table.word("profile", findings);
-    table.has_no_others(findings);
+    let listen = if written { u16::try_from(table.number(&LISTEN)).ok() } else { None };
+    let profile = table.word("profile");
+    table.has_no_others();
     let (switch_limit, silent_limit) = (SWITCH_LIMIT_DEFAULT, SILENT_LIMIT_DEFAULT);
     Some(Found { value: Relay { listen: listen?, profile, switch_limit, silent_limit }, place })
 }
@@ -178,33 +179,30 @@ pub(super) struct Fits<'a> {
 }
 
 /// Holds a relay route against the rest of what is written of it.
-pub(super) fn fits(
-    section: &Section<'_>,
-    Fits { policy, instances, on_started }: Fits<'_>,
-    findings: &mut Findings,
-) {
+pub(super) fn fits(section: &Section<'_>, Fits { policy, instances, on_started }: Fits<'_>) {
     if instances.is_empty() {
         let why =
             "HAProxy needs the address of every instance when it starts, and [route.instances] has none";
         let place = section.place_of("instances");
-        findings.fault(&place, None, why, "list each instance that may become the writer with its address");
+        section.findings.fault(
+            &place,
+            None,
+            why,
+            "list each instance that may become the writer with its address",
+        );
     }
     if on_started == OnStarted::Register {
         let why = "relays forward to one instance: there is no second one to register beside it";
-        section.accuse(
-            "on_started",
-            (why, "write \"wait\" (the default of a relay route) or \"swap\""),
-            findings,
-        );
+        section.accuse("on_started", why, "write \"wait\" (the default of a relay route) or \"swap\"");
     }
     if policy.role == Role::Readers {
         let why = "relays forward to exactly one instance, and readers may be several";
-        section.accuse("role", (why, "write strategy = \"swap\", or role = \"writer\""), findings);
+        section.accuse("role", why, "write strategy = \"swap\", or role = \"writer\"");
     }
     if policy.database == Database::Instance {
         let why = "a failover of a Multi-AZ instance gives the same instance another address, and relays know the \
                    addresses of when they started";
-        section.accuse("database", (why, "write strategy = \"swap\""), findings);
+        section.accuse("database", why, "write strategy = \"swap\"");
     }
 }
 
@@ -212,7 +210,7 @@ pub(super) fn fits(
 pub(super) fn no_port_twice(
     settings: &RelaySettings,
     routes: &[(String, Found<Relay>)],
-    findings: &mut Findings,
+    findings: &Findings,
 ) {
     let mut taken: BTreeMap<u16, &str> = BTreeMap::new();
     taken.insert(settings.alive_port, "the load balancer's health check (relay.alive_port)");
@@ -224,7 +222,7 @@ pub(super) fn no_port_twice(
     }
 }
 
-fn port_taken(port: u16, by: &str, place: &Place, findings: &mut Findings) {
+fn port_taken(port: u16, by: &str, place: &Place, findings: &Findings) {
     let why = format!("port {port} belongs to {by} already, and every route needs one of its own");
     findings.fault(place, Some(&port.to_string()), why, "choose another port");
 }

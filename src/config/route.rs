@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::config::checks::Identity;
-use crate::config::findings::{Findings, Found, Origin};
-use crate::config::policy::Asks;
+use crate::config::findings::{Found, Origin};
+use crate::config::policy::DiscoveryKind;
 use crate::config::relay::Fits;
 use crate::config::section::{Number, Section};
 use crate::config::source::Written;
@@ -21,8 +21,8 @@ use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::policy::Policy;
 use writerlink_core::model::route::{OnStarted, Route};
 
-/// A route as far as it could be read: its identity is held against the others' even if the rest has
-/// faults, so that a person hears of all of them at once.
+/// A route as far as it could be read: its identity is compared with the others' even if the rest has
+/// faults, so that all faults are reported at once.
 pub(super) struct Draft {
     pub(super) identity: Identity,
     pub(super) route: Option<Route>,
@@ -30,13 +30,7 @@ pub(super) struct Draft {
 
 const MAP: &str = "instances";
 
-const PORT: Number = Number {
-    field: "port",
-    range: 1..=65_535,
-    why: "this is no port of a database",
-    zero: None,
-    default: PORT_DEFAULT as u32,
-};
+const PORT: Number = Number::new("port", 1..=65_535, PORT_DEFAULT as u32, "this is not a port");
 
 const NAME: Rule<RouteName> = Rule {
     parse: |text| RouteName::new(text).map_err(|error| rule_of(&error)),
@@ -46,8 +40,8 @@ const NAME: Rule<RouteName> = Rule {
 const CIDR: Rule<IpNet> = Rule {
     parse: |text| match text.parse::<IpNet>() {
         Ok(cidr) if cidr == cidr.trunc() => Ok(cidr),
-        Ok(cidr) => Err(format!("this names a host; its range is {}", cidr.trunc())),
-        Err(_) => Err("this is no range of addresses".to_owned()),
+        Ok(cidr) => Err(format!("this is a host address; its range is {}", cidr.trunc())),
+        Err(_) => Err("this is not a CIDR range".to_owned()),
     },
     fix: "write a list of CIDR ranges, such as [\"10.0.0.0/8\"]",
 };
@@ -63,7 +57,7 @@ const ZONE: Rule<String> = Rule {
     fix: "write \"all\" for addresses outside the group's VPC; for those inside, remove the line",
 };
 
-/// What a route has besides its name, its source, its groups and its port.
+/// The fields of a route besides its name, source, groups and port.
 pub(super) struct Terms {
     pub(super) exclusive: bool,
     pub(super) availability_zone: Option<String>,
@@ -71,51 +65,51 @@ pub(super) struct Terms {
     pub(super) cidrs: Option<Vec<IpNet>>,
     pub(super) on_started: OnStarted,
     pub(super) policy: Policy,
-    asks: Asks,
+    discovery_kind: DiscoveryKind,
 }
 
 impl Terms {
     /// Reads them, in the order of the reference.
-    pub(super) fn of(section: &Section<'_>, kind: Option<Kind>, findings: &mut Findings) -> Self {
-        let exclusive = section.flag_or("exclusive", true, findings);
-        let availability_zone = section.text_or_none("availability_zone", (&ZONE, ZONE_NONE), findings);
-        let cidrs = allowed_cidrs(section, findings);
-        let on_started = on_started(section, kind, findings);
-        let (policy, asks) = policy::policy(section, findings);
-        Self { exclusive, availability_zone, cidrs, on_started, policy, asks }
+    pub(super) fn of(section: &Section<'_>, kind: Option<Kind>) -> Self {
+        let exclusive = section.flag_or("exclusive", true);
+        let availability_zone = section.text_or_none("availability_zone", &ZONE, ZONE_NONE);
+        let cidrs = allowed_cidrs(section);
+        let on_started = on_started(section, kind);
+        let (policy, discovery_kind) = policy::policy(section);
+        Self { exclusive, availability_zone, cidrs, on_started, policy, discovery_kind }
     }
 }
 
 /// What a started failover does. A load balancer needs minutes, so its routes move at once; a relay needs none, and
 /// the coming writer takes no writes yet.
-fn on_started(section: &Section<'_>, kind: Option<Kind>, findings: &mut Findings) -> OnStarted {
-    let found = section.text("on_started", &OnStarted::RULE, findings);
+fn on_started(section: &Section<'_>, kind: Option<Kind>) -> OnStarted {
+    let found = section.text("on_started", &OnStarted::RULE);
     let default = if kind == Some(Kind::Relay) { OnStarted::Wait } else { OnStarted::default() };
-    section.or_default("on_started", (found, default), |word| word.word().to_owned(), findings)
+    section.or_default("on_started", found, default, |word| word.word().to_owned())
 }
 
 /// Reads one route, in the order of the reference.
-pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
-    let named = section.text("name", &NAME, findings);
-    let source = section.text("source", &source::SOURCE, findings);
+pub(super) fn draft(section: Section<'_>) -> Draft {
+    let named = section.text("name", &NAME);
+    let source = section.text("source", &source::SOURCE);
     let name = name(&section, named, source.as_ref());
     let section = match &name {
         Some(name) => section.named(format!("route.{}", name.value)),
         None => section,
     };
-    show_identity(&section, name.as_ref(), source.as_ref(), findings);
-    let written = strategy::written(&section, findings);
-    let port = section.number(&PORT, findings);
-    let terms = Terms::of(&section, written.kind, findings);
-    let instances = instances(&section, &terms, findings);
-    section.has_no_others(findings);
-    if terms.asks == Asks::Nobody && !instances.is_empty() {
+    show_identity(&section, name.as_ref(), source.as_ref());
+    let written = strategy::written(&section);
+    let port = section.number(&PORT);
+    let terms = Terms::of(&section, written.kind);
+    let instances = instances(&section, &terms);
+    section.has_no_others();
+    if terms.discovery_kind == DiscoveryKind::Events && !instances.is_empty() {
         let place = section.place_of("allowed_instances");
-        checks::allowed_are_listed(&place, (&terms.policy, &instances), findings);
+        checks::allowed_are_listed(&place, &terms.policy, &instances, section.findings);
     }
     let fits = Fits { policy: &terms.policy, instances: &instances, on_started: terms.on_started };
-    written.fits(&section, fits, findings);
-    let source_of_route = source::source(source.as_ref(), &written, &terms.policy, findings);
+    written.fits(&section, fits);
+    let source_of_route = source::source(source.as_ref(), &written, &terms.policy, section.findings);
     let route = || {
         let (strategy, group) = written.strategy(terms.availability_zone.as_ref())?;
         Some(Route {
@@ -144,8 +138,8 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
     Draft { identity, route }
 }
 
-/// The name that is written, else the source's, else the one of a route that needs none. None of a faulty
-/// source: it would seem to be shared with the next faulty one.
+/// The name that is written, else the source's, else the one of a route that needs none. `None` for a faulty
+/// source: two faulty sources would seem to share a name.
 fn name(
     section: &Section<'_>,
     named: Option<Found<RouteName>>,
@@ -165,54 +159,49 @@ fn name(
     Some(Found { value, place })
 }
 
-/// Whose events, and the name that follows from it: shown together, now that the route has its path.
-fn show_identity(
-    section: &Section<'_>,
-    name: Option<&Found<RouteName>>,
-    source: Option<&Found<Written>>,
-    findings: &mut Findings,
-) {
+/// Records source and name as understood, now that the route has its path.
+fn show_identity(section: &Section<'_>, name: Option<&Found<RouteName>>, source: Option<&Found<Written>>) {
     if let Some(name) = name {
-        findings.understood(&section.place("name", name.place.origin), &name.value);
+        section.findings.understood(&section.place("name", name.place.origin), &name.value);
     }
     match source {
         Some(source) => {
-            findings.understood(&section.place("source", source.place.origin), &source.value);
+            section.findings.understood(&section.place("source", source.place.origin), &source.value);
         }
-        None => findings.understood(&section.place("source", Origin::Default), SOURCE_ANY),
+        None => section.findings.understood(&section.place("source", Origin::Default), SOURCE_ANY),
     }
 }
 
 /// The ranges, if they are there and without fault.
-fn allowed_cidrs(section: &Section<'_>, findings: &mut Findings) -> Option<Vec<IpNet>> {
+fn allowed_cidrs(section: &Section<'_>) -> Option<Vec<IpNet>> {
     let field = "allowed_cidrs";
-    let found = section.texts(field, &CIDR, findings);
+    let found = section.texts(field, &CIDR);
     match &found {
         None if section.has(field) => return None,
         Some(found) if found.value.is_empty() => {
             let fix = "name a range, or remove the line";
-            section.accuse(field, ("an empty list allows no address at all", fix), findings);
+            section.accuse(field, "an empty list allows no address at all", fix);
             return None;
         }
         Some(_) | None => {}
     }
     let shown = |cidrs: &Vec<IpNet>| checks::join(cidrs);
-    Some(section.or_default(field, (found, ALLOWED_CIDRS_DEFAULT.to_vec()), shown, findings))
+    Some(section.or_default(field, found, ALLOWED_CIDRS_DEFAULT.to_vec(), shown))
 }
 
-/// The route's map. Only a route that asks nobody has to have one: without it, and without ranges of the route's
-/// own, nothing would bound what a source may bring into the group (I5), since the default ranges hold every
-/// address that a load balancer takes.
-fn instances(section: &Section<'_>, terms: &Terms, findings: &mut Findings) -> BTreeMap<InstanceId, IpAddr> {
-    let table = section.table(MAP, findings);
+/// The route's map. An events-only route has to have one. The others need it or ranges of their own: nothing
+/// else would limit which address a source may bring into the group (I5), since the default ranges contain
+/// every address that a load balancer accepts.
+fn instances(section: &Section<'_>, terms: &Terms) -> BTreeMap<InstanceId, IpAddr> {
+    let table = section.table(MAP);
     let absent = !section.has(MAP) || table.is_empty();
-    match terms.asks {
-        Asks::Nobody if absent => checks::no_instances(&table.header(), findings),
-        Asks::Sources if absent && !section.has("allowed_cidrs") => {
-            checks::no_bounds(&section.place_of("allowed_cidrs"), findings);
+    match terms.discovery_kind {
+        DiscoveryKind::Events if absent => checks::no_instances(&table.header(), section.findings),
+        DiscoveryKind::Sources if absent && !section.has("allowed_cidrs") => {
+            checks::no_bounds(&section.place_of("allowed_cidrs"), section.findings);
         }
-        Asks::Nobody | Asks::Sources | Asks::Unknown => {}
+        DiscoveryKind::Events | DiscoveryKind::Sources | DiscoveryKind::Unknown => {}
     }
-    let written = table.pairs("an address in quotes", checks::INSTANCE_FIX, findings);
-    checks::instances(&written, terms.cidrs.as_deref(), findings)
+    let written = table.pairs("an address in quotes", checks::INSTANCE_FIX);
+    checks::instances(&written, terms.cidrs.as_deref(), section.findings)
 }

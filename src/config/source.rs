@@ -1,4 +1,4 @@
-//! `source`: whose events move a route, by identifier or by ARN.
+//! `source`: the database whose events move a route, by identifier or by ARN.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use writerlink_core::model::source_arn::{SourceArn, SourceKind};
 
 /// A source as it is written.
 pub(super) enum Written {
-    /// By its identifier: it is where the target group is.
+    /// By its identifier: it is in the account and Region of the target group.
     Name(SourceId),
     /// By its ARN, wherever it is.
     Arn(SourceArn),
@@ -30,7 +30,7 @@ pub(super) const SOURCE: Rule<Written> = Rule {
             Written::Arn(arn) => match arn.kind() {
                 SourceKind::Cluster | SourceKind::Instance => Ok(written),
                 SourceKind::BlueGreenDeployment | SourceKind::Other => {
-                    Err("this is the ARN of neither a cluster nor an instance".to_owned())
+                    Err("this ARN is not that of a cluster or an instance".to_owned())
                 }
             },
             Written::Name(_) => Ok(written),
@@ -59,12 +59,12 @@ impl fmt::Display for Written {
     }
 }
 
-/// What the route follows, held against where its groups are and what its policy says.
+/// The source that the route follows, checked against the location of its groups and its policy.
 pub(super) fn source(
     written: Option<&Found<Written>>,
     strategy: &strategy::Written,
     policy: &Policy,
-    findings: &mut Findings,
+    findings: &Findings,
 ) -> Source {
     let Some(Found { value, place }) = written else {
         return Source::Any;
@@ -79,23 +79,23 @@ pub(super) fn source(
         return Source::Named(arn.name().clone());
     }
     if policy.discovery.contains(&DiscoverySource::Rds) {
-        let why = "discovery has rds, which is asked in the account and Region of the target group: there this name is \
-                   another database's, or nobody's";
+        let why = "discovery has rds, which is read in the account and Region of the target group: there this name belongs to \
+                   another database or to none";
         let fix = "write discovery = \"dns\" with the cluster's endpoint, or discovery = \"events\"";
         findings.fault(place, Some(&format!("\"{arn}\"")), why, fix);
     }
     Source::Elsewhere(arn.clone())
 }
 
-/// An ARN says what it is of, and so does `database`.
-fn is_the_database(arn: &SourceArn, database: Database, place: &Place, findings: &mut Findings) {
+/// The ARN's type has to agree with `database`.
+fn is_the_database(arn: &SourceArn, database: Database, place: &Place, findings: &Findings) {
     let (kind, own, other) = match database {
         Database::Cluster => (SourceKind::Cluster, "cluster", "instance"),
         Database::Instance => (SourceKind::Instance, "instance", "cluster"),
     };
     if arn.kind() != kind {
         let why = format!(
-            "the route follows a DB {own} (database = \"{own}\"), and this is the ARN of a DB {other}"
+            "the route follows a DB {own} (database = \"{own}\"), but this is the ARN of a DB {other}"
         );
         let fix = format!("write database = \"{other}\", or the ARN of the {own}");
         findings.fault(place, Some(&format!("\"{arn}\"")), why, fix);

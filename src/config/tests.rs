@@ -28,12 +28,12 @@ fn route(lines: &str) -> String {
 
 const INSTANCES: &str = "[route.instances]\ndb-1 = \"10.0.1.10\"\ndb-2 = \"10.0.1.11\"\n";
 
-/// The faults of a file, as a person reads them, without the ARNs' noise.
+/// The faults of a file, as shown, with short names for ARNs.
 fn faults(text: &str) -> String {
-    told(file(text))
+    faults_of(file(text))
 }
 
-fn told(read: Result<Loaded, ConfigError>) -> String {
+fn faults_of(read: Result<Loaded, ConfigError>) -> String {
     match read {
         Err(ConfigError::Faulty { faults, .. }) => {
             let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
@@ -44,19 +44,36 @@ fn told(read: Result<Loaded, ConfigError>) -> String {
 }
 
 #[test]
-fn every_faulty_file_is_told_what_is_wrong_where_and_what_to_write() {
+fn every_fault_is_reported_with_its_place_its_reason_and_its_fix() {
     let places = [("ARN-A", ARN_A), ("ARN-B", ARN_B), ("LISTENER", LISTENER), ("INSTANCES\n", INSTANCES)];
     let mut others = Vec::new();
     for case in include_str!("faults.txt").split("\n=== ").skip(1) {
         let (title, rest) = case.split_once('\n').unwrap();
         let (text, expected) = rest.split_once("---\n").unwrap();
         let written = places.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
-        let told = faults(&written).replace(LISTENER, "LISTENER");
-        if told.trim() != expected.trim() {
-            others.push(format!("=== {title}\n{text}---\n{told}\n"));
+        let reported = faults(&written).replace(LISTENER, "LISTENER");
+        if reported.trim() != expected.trim() {
+            others.push(format!("=== {title}\n{text}---\n{reported}\n"));
         }
     }
-    assert!(others.is_empty(), "these are told otherwise now:\n{}", others.join("\n"));
+    assert!(others.is_empty(), "these are reported otherwise now:\n{}", others.join("\n"));
+}
+
+/// Each old name, in the table where its new name is shown.
+#[test]
+fn every_old_name_of_a_field_is_reported_with_its_new_name() {
+    let settings = file(&route(INSTANCES)).unwrap().settings;
+    for (old, new) in section::RENAMED {
+        let known = settings.iter().find(|setting| setting.field.ends_with(&format!(".{new}")));
+        let field = &known.unwrap_or_else(|| panic!("{new} is not a field")).field;
+        let text = match field.split_once('.').unwrap().0 {
+            "route" => route(&format!("{old} = 1\n{INSTANCES}")),
+            table => format!("[{table}]\n{old} = 1\n{}", route(INSTANCES)),
+        };
+        let faults = faults(&text);
+        assert!(faults.contains(&format!("`{old}` is now called `{new}`")), "{faults}");
+        assert!(faults.contains(&format!("fix: write {new} instead of {old}")), "{faults}");
+    }
 }
 
 fn environment(pairs: &[(&'static str, &'static str)]) -> Result<Loaded, ConfigError> {
@@ -170,7 +187,7 @@ fn every_value_is_shown_with_the_place_it_came_from() {
     route.c.target_group = ARN-A (line 2)
     route.c.port = 3307 (line 4)
     route.c.exclusive = true (default)
-    route.c.availability_zone = none (AWS tells it by the subnet) (default)
+    route.c.availability_zone = none (AWS derives it from the subnet) (default)
     route.c.allowed_cidrs = 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16 (default)
     route.c.on_started = swap (default)
     route.c.discovery = events (default)
@@ -272,11 +289,11 @@ fn a_listener_or_a_group_of_another_region_is_refused_within_one_route() {
     };
     assert!(file(&weighted(listener, ARN_B)).is_ok());
     let elsewhere = |arn: &str| arn.replace("us-east-1", "eu-west-1");
-    let told = faults(&weighted(&elsewhere(listener), ARN_B));
-    assert!(told.contains("route.c.listener"), "{told}");
-    let told = faults(&weighted(listener, &elsewhere(ARN_B)));
-    assert!(told.contains("route.c.target_groups.db-2"), "{told}");
-    assert!(told.contains("its Region is eu-west-1"), "{told}");
+    let reported = faults(&weighted(&elsewhere(listener), ARN_B));
+    assert!(reported.contains("route.c.listener"), "{reported}");
+    let reported = faults(&weighted(listener, &elsewhere(ARN_B)));
+    assert!(reported.contains("route.c.target_groups.db-2"), "{reported}");
+    assert!(reported.contains("its Region is eu-west-1"), "{reported}");
 }
 
 fn source_of(lines: &str) -> Source {
@@ -308,7 +325,7 @@ fn a_source_is_a_name_where_the_group_is_or_an_arn_anywhere() {
 }
 
 #[test]
-fn dns_can_be_asked_about_a_source_of_another_region() {
+fn dns_may_follow_a_source_of_another_region() {
     let elsewhere = "source = \"arn:aws:rds:eu-west-1:123456789012:cluster:c\"";
     let endpoint = "discovery = \"dns\"\nendpoint = \"c.cluster-abc123.eu-west-1.rds.amazonaws.com\"";
     let dns = file(&route(&format!("{elsewhere}\n{endpoint}\n{INSTANCES}")));
@@ -318,8 +335,8 @@ fn dns_can_be_asked_about_a_source_of_another_region() {
 #[test]
 fn an_account_that_has_not_twelve_digits_is_a_fault_of_the_target_group() {
     let text = route(INSTANCES).replace("123456789012", "12345678901");
-    let told = faults(&text);
-    assert!(told.contains("this is no target group ARN"), "{told}");
+    let reported = faults(&text);
+    assert!(reported.contains("this is not a valid target group ARN"), "{reported}");
 }
 
 #[test]
@@ -355,7 +372,7 @@ fn the_lambdas_variables_make_the_lambdas_route() {
 
 #[test]
 fn faults_of_the_variables_name_the_variable() {
-    insta::assert_snapshot!(told(environment(&[
+    insta::assert_snapshot!(faults_of(environment(&[
         (TARGET_GROUP_ARN, "arn:aws:lambda"),
         (IP_DICT, "{'db-1': '10.0.1.10', 'db-2': '8.8.8.8', 'db-3': 'x'}"),
         (TARGET_PORT, "mysql"),
@@ -364,34 +381,34 @@ fn faults_of_the_variables_name_the_variable() {
       why: the address lies outside allowed_cidrs (10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16)
       fix: correct the address, or name its range in allowed_cidrs of the route, in a file
     variable IP_DICT: route.default.instances.db-3 = "x"
-      why: this is no IP address (nor may it be a host name, whose address moves by itself)
+      why: this is not an IP address (a host name is not accepted: its address can change)
       fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
     variable TARGET_GROUP_ARN = "arn:aws:lambda"
-      why: this is no ARN of a target group: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID
+      why: this is not the ARN of a target group: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID
       fix: copy the ARN from the target group's page, or unset the variable and use --config FILE
     variable TARGET_PORT = "mysql"
-      why: this is no port
+      why: this is not a port
       fix: write a number from 1 to 65535, or unset the variable for 3306
     "#);
-    insta::assert_snapshot!(told(environment(&[(TARGET_GROUP_ARN, ARN_A), (IP_DICT, "db-1=10.0.1.10")])), @r#"
+    insta::assert_snapshot!(faults_of(environment(&[(TARGET_GROUP_ARN, ARN_A), (IP_DICT, "db-1=10.0.1.10")])), @r#"
     variable IP_DICT = db-1=10.0.1.10
       why: character 1 should be an opening brace
       fix: write a JSON object, as in {"db-1": "10.0.1.10", "db-2": "10.0.1.11"}
     "#);
-    insta::assert_snapshot!(told(environment(&[(TARGET_GROUP_ARN, ARN_A), (IP_DICT, "{}")])), @r#"
+    insta::assert_snapshot!(faults_of(environment(&[(TARGET_GROUP_ARN, ARN_A), (IP_DICT, "{}")])), @r#"
     variable IP_DICT
       why: no instance is listed, so no event could ever move the route
       fix: write a DB instance identifier and the private address of its own endpoint, such as db-1 and "10.0.1.10"
     "#);
-    insta::assert_snapshot!(told(environment(&[(IP_DICT, "{'db-1': '10.0.1.10'}")])), @r#"
+    insta::assert_snapshot!(faults_of(environment(&[(IP_DICT, "{'db-1': '10.0.1.10'}")])), @r#"
     variable TARGET_GROUP_ARN
-      why: the variable is not set, and IP_DICT is: the Lambda had both
+      why: the variable is not set, but IP_DICT is: the Lambda had both
       fix: copy the ARN from the target group's page, or unset the variable and use --config FILE
     "#);
 }
 
 #[test]
-fn without_file_and_variables_both_ways_are_told() {
+fn without_file_and_variables_both_ways_are_named() {
     let error = environment(&[(TARGET_GROUP_ARN, " ")]).unwrap_err();
     assert!(matches!(error, ConfigError::Absent));
     assert_eq!(
@@ -401,7 +418,7 @@ fn without_file_and_variables_both_ways_are_told() {
 }
 
 #[test]
-fn a_file_wins_over_the_variables_and_says_which_it_did_not_look_at() {
+fn a_file_wins_over_the_variables_and_lists_the_ignored_ones() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("w.toml");
     std::fs::write(&path, route(INSTANCES)).unwrap();
@@ -430,7 +447,7 @@ fn the_text_in_a_variable_is_read_like_a_file_and_a_file_wins_over_it() {
 }
 
 #[test]
-fn a_fault_in_a_variables_text_is_told_by_variable_and_line() {
+fn a_fault_in_a_variables_text_is_reported_by_variable_and_line() {
     let env = |name: &str| (name == CONFIG_TEXT_VARIABLE).then(|| "[queue]\nnmae = 1".to_owned());
     let Err(ConfigError::Faulty { faults, .. }) = read(None, &env) else {
         panic!("it has a fault");
@@ -474,8 +491,8 @@ fn the_template_kills_no_task_that_may_still_drain() {
 #[test]
 fn a_long_value_is_quoted_short() {
     let long = "x".repeat(500);
-    let told = faults(&route(&format!("name = \"{long}\"\n{INSTANCES}")));
-    assert!(told.lines().all(|line| line.chars().count() < 220), "{told}");
+    let reported = faults(&route(&format!("name = \"{long}\"\n{INSTANCES}")));
+    assert!(reported.lines().all(|line| line.chars().count() < 220), "{reported}");
 }
 
 /// A route that asks, with ranges and without a map.
@@ -533,7 +550,7 @@ serving_limit_seconds = 60
 }
 
 #[test]
-fn a_route_that_asks_needs_no_map_but_ranges_of_its_own() {
+fn a_route_with_a_discovery_source_needs_no_map_but_ranges() {
     for discovery in ["\"rds\"", "[\"rds\"]"] {
         let loaded = file(&asking(&format!("discovery = {discovery}\n"))).unwrap();
         let route = &loaded.config.routes[0];
@@ -544,13 +561,13 @@ fn a_route_that_asks_needs_no_map_but_ranges_of_its_own() {
     assert_eq!(file(&with_a_map).unwrap().config.routes.len(), 1);
 }
 
-/// A events-only route with these lines.
+/// An events-only route with these lines.
 fn mapped(lines: &str) -> String {
     route(&format!("{lines}{INSTANCES}"))
 }
 
 #[test]
-fn the_map_of_a_static_route_may_name_with_whom_it_is_compared() {
+fn an_events_only_route_may_choose_what_its_map_is_compared_with() {
     let endpoint = "endpoint = \"c.cluster-abc.us-east-1.rds.amazonaws.com\"\n";
     for (lines, map_check) in [
         (endpoint.to_owned(), MapCheck::Auto),
@@ -564,18 +581,18 @@ fn the_map_of_a_static_route_may_name_with_whom_it_is_compared() {
 }
 
 #[test]
-fn what_is_no_host_name_is_no_endpoint() {
+fn an_endpoint_has_to_be_a_host_name() {
     let with = |endpoint: &str| {
         let lines = format!("discovery = \"dns\"\nendpoint = \"{endpoint}\"\n");
         faults(&asking(&lines))
     };
     for no_name in ["c.example.com:3306", "localhost", "https://c.example.com", "a..b", ""] {
-        assert!(with(no_name).contains("this is no host name"), "{no_name}");
+        assert!(with(no_name).contains("this is not a host name"), "{no_name}");
     }
 }
 
 #[test]
-fn a_static_route_believes_an_event_for_two_weeks_and_for_a_day_at_least() {
+fn an_events_only_route_accepts_events_of_two_weeks_and_of_a_day() {
     let age = |lines: &str| {
         let loaded = file(&route(&format!("source = \"c\"\n{lines}{INSTANCES}"))).unwrap();
         let shown = loaded.settings.iter();
@@ -596,11 +613,11 @@ fn worker_wide(lines: &str) -> String {
 }
 
 #[test]
-fn the_timer_can_be_turned_off_and_says_what_is_lost() {
+fn reconcile_passes_can_be_off_and_the_setting_shows_the_consequence() {
     let loaded = file(&worker_wide("[reconcile]\ninterval_seconds = 0\n")).unwrap();
     assert_eq!(loaded.config.reconciling.interval, None);
     let shown = loaded.settings.iter().find(|s| s.field == "reconcile.interval_seconds");
-    assert_eq!(shown.unwrap().value, "0: no timer, so nothing mends a lost event");
+    assert_eq!(shown.unwrap().value, "0: no reconcile passes, so nothing repairs a lost event");
     let loaded = file(&worker_wide(
         "[reconcile]\ninterval_seconds = 5\ndescribe_calls_per_second_max = 50\n[safety]\nmoves_per_minute_max = 6\n",
     ))
@@ -653,7 +670,7 @@ fn named(text: &str, pairs: &[(&'static str, &'static str)]) -> String {
 }
 
 #[test]
-fn an_installation_is_named_by_its_state_table_if_by_nobody_else() {
+fn an_installation_without_a_name_is_named_by_its_state_table() {
     let of_table = |name: &str| {
         let ledger = format!("[ledger]\nstate_table = {name:?}\n");
         named(&format!("{ledger}{}", route(INSTANCES)), &[])
@@ -689,9 +706,9 @@ fn a_file_or_a_variable_names_an_installation() {
 fn a_file_and_a_variable_that_name_two_installations_are_a_fault() {
     let text = format!("[worker]\ninstallation = \"mine\"\n{}", route(INSTANCES));
     let variable = [(INSTALLATION_VARIABLE, "from-the-stack")];
-    insta::assert_snapshot!(told(file_with(&text, &variable)), @r#"
+    insta::assert_snapshot!(faults_of(file_with(&text, &variable)), @r#"
     w.toml:2: worker.installation = "mine"
-      why: WRITERLINK_INSTALLATION says from-the-stack, and an installation has one name
+      why: WRITERLINK_INSTALLATION is from-the-stack, and an installation has one name
       fix: remove the field, or write the same name: the parameter Name of its stack
     "#);
 }
@@ -699,7 +716,7 @@ fn a_file_and_a_variable_that_name_two_installations_are_a_fault() {
 #[test]
 fn a_variable_with_a_name_that_no_metric_could_have_is_a_fault() {
     let variable = [(INSTALLATION_VARIABLE, "a:b")];
-    insta::assert_snapshot!(told(file_with(&route(INSTANCES), &variable)), @r#"
+    insta::assert_snapshot!(faults_of(file_with(&route(INSTANCES), &variable)), @r#"
     variable WRITERLINK_INSTALLATION = "a:b"
       why: an installation's name has 1 to 255 letters, digits, '-', '_' or '.'
       fix: write a name such as "writerlink": the parameter Name of the installation's stack
@@ -716,7 +733,7 @@ fn a_configurations_hash_is_that_of_the_text_as_it_was_read() {
     assert_eq!(
         file_with(&text, &variable).unwrap().config.provenance.config,
         ConfigHash::of(&text),
-        "the template's variable is no part of the file that a person holds"
+        "the template's variable is not part of the file"
     );
     let of_lambda = |ip| {
         let pairs = [(TARGET_GROUP_ARN, ARN_A), (IP_DICT, ip)];

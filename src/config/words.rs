@@ -3,9 +3,9 @@
 use writerlink_core::model::policy::{Database, MapCheck, Mode, Role, ServingWhen};
 use writerlink_core::model::route::OnStarted;
 
-/// How a string becomes a value.
+/// Parses a string into a value.
 pub(super) struct Rule<T> {
-    /// The value, or the rule that the string does not keep.
+    /// The value, or the rule that the string breaks.
     pub(super) parse: fn(&str) -> Result<T, String>,
     /// What to write instead.
     pub(super) fix: &'static str,
@@ -30,18 +30,18 @@ pub(super) trait Keyword: Copy + Default + PartialEq + 'static {
         let found = Self::ALL.iter().find(|choice| choice.word() == text);
         found.copied().ok_or_else(|| {
             let words: Vec<&str> = Self::ALL.iter().map(|choice| choice.word()).collect();
-            none_of(&words)
+            expected(&words)
         })
     }
 }
 
-/// "this is none of swap, register and wait".
-fn none_of(words: &[&str]) -> String {
+/// "expected swap, register or wait".
+fn expected(words: &[&str]) -> String {
     match words {
         [others @ .., last] if !others.is_empty() => {
-            format!("this is none of {} and {last}", others.join(", "))
+            format!("expected {} or {last}", others.join(", "))
         }
-        few => format!("this is not {}", few.join("")),
+        few => format!("expected {}", few.join("")),
     }
 }
 

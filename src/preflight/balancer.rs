@@ -22,15 +22,15 @@ const INBOUND: Check = Check::aws(
 
 const CROSS_ZONE_KEY: &str = "load_balancing.cross_zone.enabled";
 
-/// What a target group says that leaves it to its load balancer. It is the default.
+/// The value of a target group that inherits the load balancer's setting. It is the default.
 const AS_BALANCER: &str = "use_load_balancer_configuration";
 
 /// What a target of another VPC has instead of a zone.
 const ZONE_ALL: &str = "all";
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
+pub(super) fn judge(facts: &RouteFacts, findings: &mut CheckFindings) {
     for group in &facts.groups {
-        let mut lines = sheet.about(subject(facts, group));
+        let mut lines = findings.about(subject(facts, group));
         let Ok(described) = &group.facts.described else {
             continue;
         };
@@ -45,38 +45,35 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
 }
 
 fn reaches(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines: &mut Lines<'_>) {
-    lines.require(
-        KIND,
-        (balancer.kind == "network", balancer.kind.clone()),
-        (
-            "only a Network Load Balancer passes TCP on, and can stand behind an endpoint service",
-            "put the target group behind a Network Load Balancer",
-        ),
+    lines.found(KIND, balancer.kind.clone()).require(
+        balancer.kind == "network",
+        "only a Network Load Balancer forwards TCP and works behind an endpoint service",
+        "put the target group behind a Network Load Balancer",
     );
     zones(facts, group, balancer, lines);
     cross_zone(group, balancer, lines);
     inbound_rules(balancer, lines);
 }
 
-/// A consumer's address is one of another VPC, which hardly any security group admits; and nothing tells him why nobody
-/// answers. It is on unless it was turned off.
+/// A consumer's address is in another VPC, which hardly any security group admits; his connections then time
+/// out without a reason. It is on unless it was turned off.
 fn inbound_rules(balancer: &BalancerFacts, lines: &mut Lines<'_>) {
     if balancer.security_groups.is_empty() {
-        return lines.pass(INBOUND, "there is no security group to ask");
+        return lines.pass(INBOUND, "no security group");
     }
     let groups = balancer.security_groups.join(", ");
     match balancer.inbound_rules_on_private_link {
-        Some(Switch::Off) => lines.pass(INBOUND, "not asked about traffic through PrivateLink"),
+        Some(Switch::Off) => lines.pass(INBOUND, "off: security groups do not filter traffic through PrivateLink"),
         Some(Switch::On) | None => lines.warn(
             INBOUND,
-            format!("asked about traffic through PrivateLink too: a consumer whose address {groups} does not admit gets no answer at all"),
+            format!("on: traffic through PrivateLink is filtered too, so a consumer whose address {groups} does not admit gets no answer"),
             "aws elbv2 set-security-groups --enforce-security-group-inbound-rules-on-private-link-traffic off (the endpoint \
-             service's permissions decide who comes), or admit the consumers' addresses",
+             service's permissions decide who connects), or admit the consumers' addresses",
         ),
     }
 }
 
-/// The zones of the group's instances: as RDS says it, and as the load balancer found them.
+/// The zones of the group's instances, as RDS and the load balancer report them.
 fn zones(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines: &mut Lines<'_>) {
     let members = facts.members.iter().flatten();
     let by_rds = members
@@ -92,8 +89,8 @@ fn zones(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines
     if known.is_empty() {
         return lines.unknown(
             ZONES,
-            format!("has {has}; where the instances are nobody said"),
-            "run check with a role that may ask RDS, or compare by hand: the writer's zone has to be among them",
+            format!("has {has}; the zones of the instances are unknown"),
+            "run check with a role that may call RDS, or compare by hand: the writer's zone has to be among them",
         );
     }
     let outside: Vec<String> = known
@@ -101,13 +98,10 @@ fn zones(facts: &RouteFacts, group: &RouteGroup, balancer: &BalancerFacts, lines
         .filter(|(_, zone)| !balancer.zones.contains(*zone))
         .map(|(who, zone)| format!("{who} in {zone}"))
         .collect();
-    lines.require(
-        ZONES,
-        (outside.is_empty(), format!("has {has}")),
-        (
-            &format!("not the zone of {}, which gets no connection there", outside.join(", ")),
-            "add a subnet of that zone to the load balancer (aws elbv2 set-subnets)",
-        ),
+    lines.found(ZONES, format!("has {has}")).require(
+        outside.is_empty(),
+        &format!("lacks the zone of {}, so it gets no connections", outside.join(", ")),
+        "add a subnet of that zone to the load balancer (aws elbv2 set-subnets)",
     );
 }
 
@@ -131,8 +125,8 @@ fn cross_zone(group: &RouteGroup, balancer: &BalancerFacts, lines: &mut Lines<'_
         lines.warn(
             CROSS_ZONE,
             format!(
-                "off, by {whose}: the writer is in one zone, and an endpoint reaches the load balancer in its own, so those in \
-                 the other zones get no connection"
+                "off, by {whose}: the writer is in one zone, and an endpoint connects to the load balancer in its own zone, so \
+                 endpoints in the other zones get no connection"
             ),
             format!("set {CROSS_ZONE_KEY} of the target group to true"),
         );

@@ -1,4 +1,4 @@
-//! Whoever runs the check: who that is, where AWS is for it, and what it may do.
+//! The caller of the check: identity, endpoints, clock and permissions.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ const IDENTITY: Check = Check::aws("identity", "STS API reference, \"GetCallerId
 const ACCOUNT: Check = Check::ours("account of the routes");
 const CLOCK: Check = Check::ours("clock");
 
-/// How far this clock may be from AWS's: half of what two workers' clocks may be apart, since the one may be early
-/// and the other late.
+/// How far this clock may be from AWS's: half of the allowed difference of two workers' clocks, since one may
+/// be fast and the other slow.
 const SKEW_MAX: Duration = Duration::from_secs(CLOCK_SKEW_MAX.as_secs() / 2);
 
-pub(super) fn judge(facts: &Facts, sheet: &mut CheckFindings) {
-    let mut lines = sheet.about(Subject::Caller);
+pub(super) fn judge(facts: &Facts, findings: &mut CheckFindings) {
+    let mut lines = findings.about(Subject::Caller);
     endpoints(facts, &mut lines);
     region(facts, &mut lines);
     identity(facts, &mut lines);
@@ -33,17 +33,17 @@ pub(super) fn judge(facts: &Facts, sheet: &mut CheckFindings) {
 fn endpoints(facts: &Facts, lines: &mut Lines<'_>) {
     let endpoints = &facts.environment.endpoints;
     if endpoints.is_empty() {
-        lines.pass(ENDPOINTS, "no variable points elsewhere than to AWS");
+        lines.pass(ENDPOINTS, "no variable replaces AWS's endpoints");
         return;
     }
     let set: Vec<String> = endpoints.iter().map(|(variable, url)| format!("{variable}={url}")).collect();
     lines.warn(
         ENDPOINTS,
         format!(
-            "{}: this is not AWS, or not its public endpoint; what follows is true of that place alone",
+            "{}: these are not AWS's public endpoints, and the following lines are about them",
             set.join(", ")
         ),
-        "unset the variable to check AWS; leave it for a stand-in or an interface endpoint of your own",
+        "unset the variable to check AWS; keep it for an AWS emulator or an interface endpoint of your own",
     );
 }
 
@@ -94,31 +94,23 @@ fn named<'f>(routes: impl Iterator<Item = &'f RouteFacts>) -> String {
 
 fn region(facts: &Facts, lines: &mut Lines<'_>) {
     let Some(region) = facts.environment.region.as_deref() else {
-        lines.skipped(REGION, "this world has no Regions", None);
+        lines.skipped(REGION, "the embedded simulation has no Regions", None);
         return;
     };
     let others = named(elsewhere(facts, |place| place.region == region));
-    lines.require(
-        REGION,
-        (others.is_empty(), format!("calls go to {region}")),
-        (
-            &format!("the target groups of {others} are in another Region, where these calls do not find them"),
-            "set AWS_REGION to the Region of the target groups, or correct their ARNs; one worker serves one Region",
-        ),
-    );
+    lines.found(REGION, format!("calls go to {region}")).require(others.is_empty(), &format!("the target groups of {others} are in another Region, so these calls do not find them"), "set AWS_REGION to the Region of the target groups, or correct their ARNs; one worker serves one Region");
 }
 
-/// The one finding where calls would go to another Region than that of the target groups, so that nothing was looked at.
+/// The only finding if calls would go to another Region than that of the target groups: nothing is read then.
 #[must_use]
 pub fn other_region(calls: &str, groups: &str) -> Vec<Finding> {
-    let mut sheet = CheckFindings::default();
-    let why =
-        format!("calls would go to {calls}, and the target groups are in {groups}: nothing was looked at");
+    let mut findings = CheckFindings::default();
+    let why = format!("calls would go to {calls}, and the target groups are in {groups}: nothing was read");
     let fix = format!(
         "set AWS_REGION={groups}, or correct the ARNs in the configuration; one worker serves one Region"
     );
-    sheet.about(Subject::Caller).fail(REGION, why, fix);
-    sheet.findings
+    findings.about(Subject::Caller).fail(REGION, why, fix);
+    findings.all
 }
 
 fn identity(facts: &Facts, lines: &mut Lines<'_>) {
@@ -129,16 +121,17 @@ fn identity(facts: &Facts, lines: &mut Lines<'_>) {
             lines.fail(
                 IDENTITY,
                 error.to_string(),
-                "give credentials that are valid now: `aws sts get-caller-identity` has to answer",
+                "use valid credentials: `aws sts get-caller-identity` has to succeed",
             );
             return;
         }
-        // STS alone may be out of reach, of subnets that have no endpoint for it. Where the queue is too, it is everything.
+        // A subnet without an STS endpoint cannot reach STS alone. If the queue is unreachable too, nothing
+        // is reachable.
         Err(Unseen::Refused(error)) if is_out_of_reach(error) && queue_is_too(facts) => {
             lines.fail(
                 IDENTITY,
                 format!("nothing answers: {error}"),
-                "let this machine reach AWS's endpoints (network, name servers, AWS_ENDPOINT_URL, AWS_REGION): nothing else could be seen",
+                "let this machine reach AWS's endpoints (network, name servers, AWS_ENDPOINT_URL, AWS_REGION): nothing else could be read",
             );
             return;
         }
@@ -147,15 +140,10 @@ fn identity(facts: &Facts, lines: &mut Lines<'_>) {
     lines.pass(IDENTITY, arn.as_str());
     let account = place_of(arn).unwrap_or_default().account;
     let others = named(elsewhere(facts, |place| place.account == account));
-    lines.require(
-        ACCOUNT,
-        (others.is_empty(), format!("the caller is of {account}")),
-        (
-            &format!(
-                "the target groups of {others} are in another account, where these calls do not find them"
-            ),
-            "use credentials of the account of the target groups, or correct their ARNs",
-        ),
+    lines.found(ACCOUNT, format!("the caller belongs to {account}")).require(
+        others.is_empty(),
+        &format!("the target groups of {others} are in another account, so these calls do not find them"),
+        "use credentials of the account of the target groups, or correct their ARNs",
     );
 }
 
@@ -169,10 +157,7 @@ fn queue_is_too(facts: &Facts) -> bool {
 }
 
 fn clock(clock: &Seen<ClockReading>, lines: &mut Lines<'_>) {
-    let reading = match clock {
-        Ok(reading) => reading,
-        Err(unseen) => return lines.unseen(CLOCK, unseen),
-    };
+    let Some(reading) = lines.read(CLOCK, clock) else { return };
     let apart = apart(reading);
     let found = format!("{} from AWS's", shown(apart));
     if apart <= SKEW_MAX {
@@ -181,15 +166,13 @@ fn clock(clock: &Seen<ClockReading>, lines: &mut Lines<'_>) {
     }
     lines.warn(
         CLOCK,
-        format!(
-            "{found}: workers count on clocks within {} of the discovery when a lease is taken over",
-            shown(SKEW_MAX)
-        ),
+        format!("{found}: taking over a lease requires clocks within {} of the true time", shown(SKEW_MAX)),
         "let this machine's clock follow a time server (on AWS: chrony with 169.254.169.123)",
     );
 }
 
-/// The least that the two clocks can be apart: `Date` has whole seconds, and was written at some time during the call.
+/// The least that the two clocks can be apart: `Date` has whole seconds, and was written at some time during
+/// the call.
 fn apart(reading: &ClockReading) -> Duration {
     let second = Duration::from_secs(1);
     let early = reading.before.since(reading.said.plus(second));
@@ -233,15 +216,15 @@ fn may(right: Right, seen: &Seen<()>, lines: &mut Lines<'_>) {
     match (right, seen) {
         (Right::ChangeAudit, Ok(())) => lines.warn(
             check,
-            format!("the caller has {action}: it could change what is recorded"),
+            format!("the caller has {action}: it could change records"),
             "take it away, or put the table policy AppendOnly of infra/writerlink.yaml on the audit table",
         ),
         (Right::ChangeAudit, Err(_)) if denied => lines.pass(check, "tried, and refused"),
         (_, Ok(())) => lines.pass(check, format!("has {action}")),
         (_, Err(Unseen::Refused(error))) if denied => lines.warn(
             check,
-            format!("{error}; whoever gives orders, and the worker, need {action}"),
-            "run check with the operator's role; a caller that only reads says --read-only",
+            format!("{error}; operators and the worker need {action}"),
+            "run check with the operator's role; with a role that only reads, use --read-only",
         ),
         (_, Err(unseen)) => lines.unseen(check, unseen),
     }

@@ -1,4 +1,4 @@
-//! Whether rules bring more than events: `CloudTrail`'s records of calls to RDS have the same `source`.
+//! Whether rules also forward `CloudTrail`'s records of calls to RDS, which have the same `source` as events.
 
 use serde_json::{Value, json};
 
@@ -14,12 +14,13 @@ const CALL_RECORDED: &str = "AWS API Call via CloudTrail";
 const CALLS: Check =
     Check::aws("nothing but events", "EventBridge reference, \"Amazon Relational Database Service events\"");
 
-/// One line about all rules that send to the queue; none where nobody could list them, which each route's line says.
-pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut CheckFindings) {
+/// One line about all rules that send to the queue; none if they could not be listed, which each route's line
+/// reports.
+pub(super) fn judge(facts: &Facts, config: &Config, findings: &mut CheckFindings) {
     let (Ok(rules), Ok(queue)) = (&facts.rules, &facts.queue) else {
         return;
     };
-    let mut lines = sheet.about(Subject::Queue(config.queue.to_string()));
+    let mut lines = findings.about(Subject::Queue(config.queue.to_string()));
     let call = call(place_of(&queue.arn).unwrap_or_default());
     let seen = rules.iter().flatten();
     let bring = seen.filter(|rule| brings_calls(rule, &call));
@@ -27,12 +28,12 @@ pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut CheckFindings) {
     if bring.is_empty() {
         return match rules.iter().find_map(|rule| rule.as_ref().err()) {
             Some(unseen) => lines.unseen(CALLS, unseen),
-            None => lines.pass(CALLS, "no rule brings CloudTrail's records of calls to RDS"),
+            None => lines.pass(CALLS, "no rule forwards CloudTrail's records of calls to RDS"),
         };
     }
     let why = format!(
-        "{} also brings CloudTrail's records of calls to RDS ({CALL_RECORDED:?}): no events, which wait in the queue before \
-         those that are and are ignored one by one",
+        "{} also forwards CloudTrail's records of calls to RDS ({CALL_RECORDED:?}): these are no events, and they delay \
+         the events behind them in the queue",
         bring.join(", ")
     );
     let fix = "add \"detail-type\": [\"RDS DB Cluster Event\", \"RDS DB Instance Event\"] to the rule's pattern (as in \
@@ -40,7 +41,8 @@ pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut CheckFindings) {
     lines.warn(CALLS, why, fix);
 }
 
-/// Whether an enabled rule lets a record of a call through, or names such records and lets some of them through.
+/// Whether an enabled rule lets a record of a call through, or names such records and lets some of them
+/// through.
 fn brings_calls(rule: &RuleFacts, call: &Value) -> bool {
     let Some(pattern) = &rule.pattern else {
         return false;

@@ -1,4 +1,5 @@
-//! Whether a route's audit ends at the head of its state: a restored table, or a foreign row, stops the route.
+//! Whether a route's audit ends at the head of its state: after a restore or a foreign row it does not, and
+//! the route is blocked.
 
 use crate::preflight::finding::{Check, CheckFindings, Subject};
 use writerlink_core::status::chain_end::{ChainEnd, Continuation};
@@ -6,13 +7,13 @@ use writerlink_engine::ports::installation::RouteFacts;
 
 const END: Check = Check::ours("state and audit");
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
+pub(super) fn judge(facts: &RouteFacts, findings: &mut CheckFindings) {
     let name = &facts.route.name;
-    let mut lines = sheet.about(Subject::Route(name.clone()));
+    let mut lines = findings.about(Subject::Route(name.clone()));
     let end = match &facts.chain_end {
         Ok(Some(end)) => end,
         Ok(None) => {
-            let why = "not compared: the route was recorded about with every reading";
+            let why = "not compared: a record was written during every read";
             return lines.unknown(END, why, "run check again");
         }
         Err(unseen) => return lines.unseen(END, unseen),

@@ -1,6 +1,6 @@
-//! The databases of a route: where its instances are, and whether whoever is to be asked answers.
+//! The databases of a route: the addresses of its instances, and whether its discovery sources answer.
 
-use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
+use crate::preflight::finding::{Check, CheckFindings, Lines};
 use writerlink_core::evidence::discovery::Discovery;
 use writerlink_core::model::policy::{DiscoverySource, Role};
 use writerlink_core::model::route::Route;
@@ -13,8 +13,8 @@ const NETWORKING: Check =
     Check::aws("VPC networking", "RDS API reference, \"DBCluster\", VPCNetworkingEnabled");
 const MAP: Check = Check::aws("instances", "Aurora user guide, \"High availability for Amazon Aurora\"");
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
-    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
+pub(super) fn judge(facts: &RouteFacts, findings: &mut CheckFindings) {
+    let mut lines = findings.about_route(facts);
     networking(facts, &mut lines);
     addresses(facts, &mut lines);
     discovery(facts, &mut lines);
@@ -27,12 +27,12 @@ fn networking(facts: &RouteFacts, lines: &mut Lines<'_>) {
         Ok(Switch::On) => lines.pass(NETWORKING, "on"),
         Ok(Switch::Off) => lines.fail(
             NETWORKING,
-            "off: the cluster is reached through its internet access gateway alone, and no instance of it has an address \
-             in a VPC that a target group could hold",
+            "off: the cluster is reachable only through its internet access gateway, so its instances have no VPC \
+             address that a target group could hold",
             "aws rds modify-db-cluster --enable-vpc-networking (a cluster of Aurora PostgreSQL's express configuration has it \
              off), or name another cluster",
         ),
-        // The instances' own line says so.
+        // The line of the instances reports it.
         Err(Unseen::Refused(error)) if error.kind == ErrorKind::Missing => {}
         Err(unseen) => lines.unseen(NETWORKING, unseen),
     }
@@ -51,23 +51,23 @@ fn addresses(facts: &RouteFacts, lines: &mut Lines<'_>) {
                     "{instance} is at {ip}, outside {}: a failover to it would be rejected",
                     cidrs.join(", ")
                 ),
-                "add its subnet to the route's allowed_cidrs, if that is where it belongs",
+                "add its subnet to the route's allowed_cidrs, if the subnet is correct",
             ),
             Ok(None) => lines.fail(
                 ADDRESS,
-                format!("{instance} is no instance of the route's source: a failover to it would be rejected"),
+                format!("{instance} is not an instance of the route's source: a failover to it would be rejected"),
                 "correct its name in the configuration",
             ),
             Err(error) if error.kind == ErrorKind::Missing => lines.fail(
                 ADDRESS,
                 format!("{instance}: {error}"),
-                "correct the instance's name, or look where its endpoint went",
+                "correct the instance's name, or check its endpoint",
             ),
             Err(error) if lines.is_known(ADDRESS, error) => {}
             Err(error) => lines.unknown(
                 ADDRESS,
                 format!("{instance}: {error}"),
-                "run check where the worker runs, with a role that may ask RDS and a resolver that knows the endpoints",
+                "run check where the worker runs, with a role that may call RDS and a resolver that resolves the endpoints",
             ),
         }
     }
@@ -76,40 +76,37 @@ fn addresses(facts: &RouteFacts, lines: &mut Lines<'_>) {
 fn discovery(facts: &RouteFacts, lines: &mut Lines<'_>) {
     let route = &facts.route;
     match facts.reading.discovery() {
-        Discovery::NoSources => lines.pass(DISCOVERY, "asks nobody: events alone move the route"),
+        Discovery::NoSources => lines.pass(DISCOVERY, "events only: no discovery source"),
         Discovery::Members { writer, .. } if route.admit(writer.ip).is_some() => {
             lines.pass(DISCOVERY, format!("the writer is {writer}"));
         }
         Discovery::Members { writer, .. } => lines.fail(
             DISCOVERY,
             format!("the writer is {writer}, outside allowed_cidrs: the route would not be moved there"),
-            "add its subnet to the route's allowed_cidrs, if that is where it belongs",
+            "add its subnet to the route's allowed_cidrs, if the subnet is correct",
         ),
-        // Nobody can, and the line of its networking says why.
+        // The line of its networking reports the reason.
         Discovery::Unclear(_) if facts.vpc_networking == Ok(Switch::Off) => {
-            lines.told(DISCOVERY, "VPC networking");
+            lines.reported_at(DISCOVERY, "VPC networking");
         }
         Discovery::Unclear(why) => {
             let else_see = if route.policy.discovery.contains(&DiscoverySource::Rds) {
-                "whether the source and endpoint of the route are right, and whether the role may ask RDS"
+                "whether the source and endpoint of the route are correct, and whether the role may call RDS"
             } else {
-                "whether the route's endpoint is right, and whether the resolver knows it"
+                "whether the route's endpoint is correct, and whether the resolver resolves it"
             };
             lines.warn(
                 DISCOVERY,
-                format!("nobody can say who writes: {why}"),
-                format!("wait if a failover is under way; else see {else_see}"),
+                format!("the sources do not name the writer: {why}"),
+                format!("wait if a failover is in progress; otherwise check {else_see}"),
             );
         }
     }
 }
 
-/// What the configuration names against what RDS has. An address of the map changes only when a person changes it.
+/// Compares the configuration's instances with those of RDS. An address of the map changes only by hand.
 fn map(facts: &RouteFacts, lines: &mut Lines<'_>) {
-    let members = match &facts.members {
-        Ok(members) => members,
-        Err(unseen) => return lines.unseen(MAP, unseen),
-    };
+    let Some(members) = lines.read(MAP, &facts.members) else { return };
     let route = &facts.route;
     if members.is_empty() {
         return lines.fail(
@@ -124,8 +121,8 @@ fn map(facts: &RouteFacts, lines: &mut Lines<'_>) {
     if wrong.is_empty() && !open.is_empty() {
         return lines.unknown(
             MAP,
-            format!("where they are could not be compared: {}", open.join("; ")),
-            "run check where the endpoints' names can be looked up",
+            format!("the addresses could not be compared: {}", open.join("; ")),
+            "run check where the endpoints can be resolved",
         );
     }
     if wrong.is_empty() {
@@ -134,8 +131,8 @@ fn map(facts: &RouteFacts, lines: &mut Lines<'_>) {
     }
     lines.fail(
         MAP,
-        format!("{}: a failover there would not be followed, or to the wrong place", wrong.join("; ")),
-        "bring [route.instances] up to date; with discovery = \"rds\" and no map there is none to keep",
+        format!("{}: a failover there would not be followed, or to the wrong address", wrong.join("; ")),
+        "correct [route.instances]; with discovery = \"rds\" no map is needed",
     );
 }
 
@@ -144,10 +141,10 @@ fn strangers(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = Str
     let named = route.instances.keys();
     named
         .filter(move |instance| !known(instance.as_str()))
-        .map(|instance| format!("{instance} is none of RDS's"))
+        .map(|instance| format!("RDS has no instance {instance}"))
 }
 
-/// Instances that may become the writer, and that a route with nothing but its map does not know.
+/// Instances that may become the writer, and that are missing in the map of an events-only route.
 fn forgotten(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
     let by_map = route.policy.discovery.is_empty() && route.policy.role == Role::Writer;
     let wanted = move |member: &&MemberFacts| {
@@ -156,7 +153,7 @@ fn forgotten(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = Str
         by_map && may && !route.instances.contains_key(&member.instance)
     };
     let forgotten = members.iter().filter(wanted);
-    forgotten.map(|member| format!("{} is missing in the map", member.instance))
+    forgotten.map(|member| format!("{} is missing in [route.instances]", member.instance))
 }
 
 fn moved(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
@@ -166,7 +163,7 @@ fn moved(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String>
         let now = now.as_ref().ok()?;
         (mapped != now).then(|| {
             let instance = &member.instance;
-            format!("{instance} is at {now}, not at {mapped} as the map says")
+            format!("{instance} is at {now}, but [route.instances] has {mapped}")
         })
     })
 }

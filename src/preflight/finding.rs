@@ -1,30 +1,30 @@
-//! One line of the preflight.
+//! Findings: the lines of the preflight.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use writerlink_core::model::names::RouteName;
-use writerlink_engine::ports::installation::Unseen;
+use writerlink_engine::ports::installation::{RouteFacts, Seen, Unseen};
 use writerlink_engine::ports::{CallError, ErrorKind};
 
-/// What came of one check.
+/// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum CheckStatus {
     /// It is as it should be.
     Pass,
-    /// It works, and something about it will hurt one day.
+    /// It works, with a risk.
     Warn,
     /// Failovers are not followed, or not safely.
     Fail,
     /// It could not be read.
     Unknown,
-    /// There is nothing to read here, or reading it would change something.
+    /// There is nothing to read, or reading would change something.
     Skipped,
 }
 
 impl CheckStatus {
-    /// Every verdict, for whoever counts them.
+    /// Every status, worst first, for counts.
     pub const ALL: [Self; 5] = [Self::Fail, Self::Warn, Self::Unknown, Self::Skipped, Self::Pass];
 
     /// Its name, as written.
@@ -37,13 +37,13 @@ impl CheckStatus {
 /// What a line is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
-    /// Whoever runs the check, and from where.
+    /// The caller: credentials, Region and clock.
     Caller,
     /// The queue of events.
     Queue(String),
     /// A table of the ledger.
     Table(String),
-    /// A route, with all that is its own.
+    /// A route and its own resources.
     Route(RouteName),
     /// One of the target groups of a weighted route, by the instance whose group it is.
     Group(RouteName, String),
@@ -61,23 +61,23 @@ impl fmt::Display for Subject {
     }
 }
 
-/// What is checked, and the page that says how AWS behaves where that is the reason.
+/// What is checked, and the page of AWS's documentation that is the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// In a few words that do not change: programs know the line by them.
+    /// A short, stable name: programs identify the line by it.
     pub what: &'static str,
-    /// The page of AWS's documents, or the issue where it was measured.
+    /// The page of AWS's documentation, or the issue where it was measured.
     pub source: Option<&'static str>,
 }
 
 impl Check {
-    /// A check of our own.
+    /// A check without a page of AWS.
     pub(super) const fn ours(what: &'static str) -> Self {
         let source = None;
         Self { what, source }
     }
 
-    /// A check of how AWS behaves, by this page.
+    /// A check of AWS's behaviour, with its page.
     pub(super) const fn aws(what: &'static str, source: &'static str) -> Self {
         let source = Some(source);
         Self { what, source }
@@ -91,36 +91,60 @@ pub struct Finding {
     pub subject: Subject,
     /// What was checked.
     pub check: Check,
-    /// What came of it.
+    /// Its result.
     pub verdict: CheckStatus,
-    /// What was found, and what follows from it.
+    /// What was found, and the consequence.
     pub why: String,
-    /// What to do; none where nothing is to be done.
+    /// What to do; `None` if nothing.
     pub remedy: Option<String>,
 }
 
 /// The lines so far.
 #[derive(Debug, Default)]
 pub(super) struct CheckFindings {
-    pub(super) findings: Vec<Finding>,
-    /// Why nobody answered, and where it was told first.
+    pub(super) all: Vec<Finding>,
+    /// Each network error, and the line that reported it first.
     out_of_reach: BTreeMap<String, String>,
 }
 
 impl CheckFindings {
     /// The lines that follow are about this.
     pub(super) fn about(&mut self, subject: Subject) -> Lines<'_> {
-        Lines { sheet: self, subject }
+        Lines { findings: self, subject }
+    }
+
+    /// The lines that follow are about this route.
+    pub(super) fn about_route(&mut self, facts: &RouteFacts) -> Lines<'_> {
+        self.about(Subject::Route(facts.route.name.clone()))
+    }
+}
+
+/// A value that a check found, before it is judged.
+pub(super) struct FoundValue<'l, 's> {
+    lines: &'l mut Lines<'s>,
+    check: Check,
+    found: String,
+}
+
+impl FoundValue<'_, '_> {
+    /// Passes if it holds; otherwise fails.
+    pub(super) fn require(self, holds: bool, why: &str, fix: &str) {
+        let Self { lines, check, found } = self;
+        if holds {
+            lines.pass(check, found);
+        } else {
+            lines.fail(check, format!("{found}: {why}"), fix);
+        }
     }
 }
 
 /// The lines about one subject.
 pub(super) struct Lines<'s> {
-    sheet: &'s mut CheckFindings,
+    findings: &'s mut CheckFindings,
     subject: Subject,
 }
 
-impl Lines<'_> {
+impl<'s> Lines<'s> {
     pub(super) fn pass(&mut self, check: Check, why: impl Into<String>) {
         self.line(check, CheckStatus::Pass, why.into(), None);
     }
@@ -141,48 +165,54 @@ impl Lines<'_> {
         self.line(check, CheckStatus::Skipped, why.into(), fix);
     }
 
-    /// Passes if it holds; else fails like this.
-    pub(super) fn require(&mut self, check: Check, (holds, found): (bool, String), (why, fix): (&str, &str)) {
-        if holds {
-            self.pass(check, found);
-        } else {
-            self.fail(check, format!("{found}: {why}"), fix);
+    /// A value with a condition: [`FoundValue::require`] reports it.
+    pub(super) fn found(&mut self, check: Check, found: impl Into<String>) -> FoundValue<'_, 's> {
+        FoundValue { lines: self, check, found: found.into() }
+    }
+
+    /// What was read. A failed read is reported.
+    pub(super) fn read<'f, T>(&mut self, check: Check, seen: &'f Seen<T>) -> Option<&'f T> {
+        match seen {
+            Ok(value) => Some(value),
+            Err(unseen) => {
+                self.unseen(check, unseen);
+                None
+            }
         }
     }
 
-    /// Of what could not be seen: something that is not there fails, everything else is not known.
+    /// For a failed read: a missing resource fails, every other error is unknown.
     pub(super) fn unseen(&mut self, check: Check, unseen: &Unseen) {
         match unseen {
             Unseen::NotHere(why) => self.skipped(check, *why, None),
-            Unseen::Told(at) => self.told(check, at),
+            Unseen::Told(at) => self.reported_at(check, at),
             Unseen::Refused(error) if self.is_known(check, error) => {}
             Unseen::Refused(error) => self.refused(check, error),
         }
     }
 
-    /// Of what could not be read for a reason that stands elsewhere: once for each subject.
-    pub(super) fn told(&mut self, check: Check, at: &str) {
+    /// For a read that failed for a reason that another line reports: once for each subject.
+    pub(super) fn reported_at(&mut self, check: Check, at: &str) {
         let why = format!("not read (see {at})");
-        let last = self.sheet.findings.last();
+        let last = self.findings.all.last();
         let again = last.is_some_and(|last| last.subject == self.subject && last.why == why);
         if !again {
             self.skipped(check, why, None);
         }
     }
 
-    /// Whether the same was said of another call already: where nobody answers, every call says so. If it was, the line
-    /// of this check says where.
+    /// Whether another line has reported the same network error. If so, the line of this check refers to it.
     pub(super) fn is_known(&mut self, check: Check, error: &CallError) -> bool {
         if error.kind != ErrorKind::Unreachable {
             return false;
         }
         let here = format!("{}: {}", self.subject, check.what);
-        if let Some(first) = self.sheet.out_of_reach.get(&error.message) {
+        if let Some(first) = self.findings.out_of_reach.get(&error.message) {
             let first = first.clone();
-            self.told(check, &first);
+            self.reported_at(check, &first);
             return true;
         }
-        self.sheet.out_of_reach.insert(error.message.clone(), here);
+        self.findings.out_of_reach.insert(error.message.clone(), here);
         false
     }
 
@@ -205,12 +235,12 @@ impl Lines<'_> {
             ErrorKind::Invalid => self.unknown(
                 check,
                 why,
-                "look at what is named there by hand, and report it if it is as it should be",
+                "check the named resource by hand, and report a bug if it is correct",
             ),
         }
     }
 
     fn line(&mut self, check: Check, verdict: CheckStatus, why: String, remedy: Option<String>) {
-        self.sheet.findings.push(Finding { subject: self.subject.clone(), check, verdict, why, remedy });
+        self.findings.all.push(Finding { subject: self.subject.clone(), check, verdict, why, remedy });
     }
 }

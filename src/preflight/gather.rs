@@ -1,4 +1,4 @@
-//! Asks everything, and keeps what was said.
+//! Reads everything that is checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,21 +12,21 @@ use writerlink_engine::ports::installation::{
 };
 use writerlink_engine::ports::{AuditQuery, CallError, Ports};
 
-/// Whether what must be refused is tried.
+/// Whether writes that must be refused are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writes {
-    /// Yes.
+    /// They are tried.
     Tried,
-    /// No: reads alone.
+    /// They are not tried: reads only.
     Left,
 }
 
-/// What is to be looked at.
+/// What to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// The configuration.
     pub config: &'a Config,
-    /// Those of its routes that are asked about.
+    /// Those of its routes that are checked.
     pub routes: &'a [&'a Route],
     /// How far to go.
     pub writes: Writes,
@@ -35,11 +35,11 @@ pub struct Wanted<'a> {
 /// Why a write was not tried.
 const LEFT: Unseen = Unseen::NotHere("not tried (--read-only)");
 
-/// An event that never was: reading what is recorded of it is a question like any other.
+/// The key of an event that does not exist: a query for it needs the same permission as any other.
 const NO_EVENT: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Asks the installation and the worker's own ports.
-pub async fn look(installation: &dyn Installation, ports: &Ports, wanted: Wanted<'_>) -> Facts {
+/// Reads through the installation and the worker's own ports.
+pub async fn gather(installation: &dyn Installation, ports: &Ports, wanted: Wanted<'_>) -> Facts {
     let tables = &wanted.config.ledger;
     let (identity, queue, state, audit, rights) = tokio::join!(
         installation.identity(),
@@ -53,9 +53,9 @@ pub async fn look(installation: &dyn Installation, ports: &Ports, wanted: Wanted
         Err(unseen) => Err(unseen.clone()),
     };
     let mut routes = Vec::new();
-    // One after the other: with hundreds of routes all at once would be refused for their rate.
+    // One after the other: hundreds of routes at once would be throttled.
     for route in wanted.routes {
-        routes.push(look_at(route, installation, ports).await);
+        routes.push(read_route(route, installation, ports).await);
     }
     Facts { environment: installation.environment(), identity, rights, queue, rules, state, audit, routes }
 }
@@ -84,7 +84,7 @@ async fn rights(
     rights
 }
 
-/// A question to the audit's table and to each of its indexes.
+/// A query to the audit's table and to each of its indexes.
 fn questions(route: &Route, ports: &Ports) -> Vec<(Right, AuditQuery)> {
     let newest = AuditQuery::Newest { route: route.name.clone() };
     let day = AuditQuery::Day { day: ports.clock.wall().day() };
@@ -94,7 +94,7 @@ fn questions(route: &Route, ports: &Ports) -> Vec<(Right, AuditQuery)> {
     questions
 }
 
-async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) -> RouteFacts {
+async fn read_route(route: &Route, installation: &dyn Installation, ports: &Ports) -> RouteFacts {
     let mut groups = Vec::new();
     let (mut weights, mut listener_rules) = (None, None);
     match &route.strategy {
@@ -105,8 +105,8 @@ async fn look_at(route: &Route, installation: &dyn Installation, ports: &Ports) 
             for (instance, of) in &weighted.groups {
                 groups.push(group(Some(instance), of, installation, ports).await);
             }
-            let said = ports.listeners.weights(&weighted.listener).await;
-            weights = Some(said.map(|reply| reply.value).map_err(Unseen::from));
+            let read = ports.listeners.weights(&weighted.listener).await;
+            weights = Some(read.map(|reply| reply.value).map_err(Unseen::from));
             listener_rules = Some(installation.listener_rules(&weighted.listener).await);
         }
     }

@@ -15,8 +15,8 @@ enum Token {
 pub(super) struct Glob(Vec<Token>);
 
 impl Glob {
-    /// EventBridge's `wildcard`: `*` alone, and a backslash before a `*` or a backslash that is meant as such. `None`
-    /// when a backslash stands before anything else, which EventBridge does not accept.
+    /// EventBridge's `wildcard`: `*` alone, and a backslash before a `*` or a backslash that is meant as
+    /// such. `None` when a backslash stands before anything else, which EventBridge does not accept.
     pub(super) fn of_pattern(text: &str) -> Option<Self> {
         let mut tokens = Vec::new();
         let mut characters = text.chars();
@@ -43,8 +43,8 @@ impl Glob {
         Self(text.chars().map(token).collect())
     }
 
-    /// Whether the whole of `text` fits. A `*` takes as little as it can, and one character more each time that the
-    /// rest does not fit: only the last `*` has to be tried again.
+    /// Whether the whole of `text` fits. A `*` takes as little as it can, and one character more each time
+    /// that the rest does not fit: only the last `*` has to be tried again.
     pub(super) fn fits(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let (mut place, mut at) = (0, 0);

@@ -1,4 +1,4 @@
-//! A route's target groups: whether they take the writer, and let go of the one before.
+//! A route's target groups: whether they accept the writer, and release the previous one.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -60,18 +60,18 @@ const HEALTH: Check = Check::aws(
 );
 const MAY_MOVE: Check = Check::ours("may move");
 
-/// What a target has that is registered from outside of the group's VPC.
+/// The zone of a target outside the group's VPC.
 const ZONE_ALL: &str = "all";
 
-/// From what delay on the sessions of a demoted writer live long enough to be noticed as stale data.
+/// With a longer delay, sessions stay on a demoted writer long enough to read stale data.
 const DELAY_MAX: Duration = Duration::from_secs(30);
 
 /// A health check on the port that traffic goes to.
 const TRAFFIC_PORT: &str = "traffic-port";
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
+pub(super) fn judge(facts: &RouteFacts, findings: &mut CheckFindings) {
     for group in &facts.groups {
-        let mut lines = sheet.about(subject(facts, group));
+        let mut lines = findings.about(subject(facts, group));
         match &group.facts.described {
             Ok(described) => {
                 described_as(facts, group, described, &mut lines);
@@ -84,17 +84,17 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
         }
         holds(&facts.route, group, &mut lines);
     }
-    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
+    let mut lines = findings.about_route(facts);
     may_move(&facts.route, &mut lines);
 }
 
-/// A route of which nothing could be read, for a reason that stands there.
-pub(super) fn unread(facts: &RouteFacts, at: &str, sheet: &mut CheckFindings) {
-    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
-    lines.told(THERE, at);
+/// A route of which nothing could be read; the line at `at` reports why.
+pub(super) fn unread(facts: &RouteFacts, at: &str, findings: &mut CheckFindings) {
+    let mut lines = findings.about_route(facts);
+    lines.reported_at(THERE, at);
 }
 
-/// The group of a route that swaps is the route's own; a weighted one has several.
+/// A swap route has one group; a weighted route has one for each instance.
 pub(super) fn subject(facts: &RouteFacts, group: &RouteGroup) -> Subject {
     let route = facts.route.name.clone();
     match &group.instance {
@@ -105,21 +105,15 @@ pub(super) fn subject(facts: &RouteFacts, group: &RouteGroup) -> Subject {
 
 fn described_as(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines: &mut Lines<'_>) {
     let route = &facts.route;
-    lines.require(
-        TYPE,
-        (described.target_type == "ip", described.target_type.clone()),
-        (
-            "a database has no instance to register, only addresses",
-            "create a target group of type ip; the type of one that exists cannot be changed",
-        ),
+    lines.found(TYPE, described.target_type.clone()).require(
+        described.target_type == "ip",
+        "a database has no EC2 instance to register, only an address",
+        "create a target group of type ip; the type of an existing group cannot be changed",
     );
-    lines.require(
-        PROTOCOL,
-        (described.protocol == "TCP", described.protocol.clone()),
-        (
-            "a database speaks TCP, with a TLS of its own inside",
-            "create a target group of protocol TCP, since that of one that exists cannot be changed",
-        ),
+    lines.found(PROTOCOL, described.protocol.clone()).require(
+        described.protocol == "TCP",
+        "a database uses TCP, with its own TLS inside",
+        "create a target group with protocol TCP; the protocol of an existing group cannot be changed",
     );
     port(route, described, lines);
     family(facts, group, described, lines);
@@ -127,7 +121,7 @@ fn described_as(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGro
     if described.balancers.is_empty() {
         lines.fail(
             IN_USE,
-            "no listener forwards to it: its targets get no connection",
+            "no listener forwards to it, so its targets get no connections",
             "let a TCP listener of the Network Load Balancer forward to it",
         );
     } else {
@@ -145,10 +139,10 @@ fn port(route: &Route, described: &DescribedGroup, lines: &mut Lines<'_>) {
             lines.warn(
                 PORT,
                 format!(
-                    "the group's is {other}, and the route registers its targets with {}: one of them is a slip",
+                    "the group's port is {other}, but the route registers targets with port {}",
                     route.port
                 ),
-                "correct route.port, if it is not the database's; the group's own port is used by nobody who says one",
+                "correct route.port if it is not the database's port; the group's port only applies to targets registered without one",
             );
         }
     }
@@ -166,18 +160,15 @@ fn family(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, li
             (family(ip) != described.family).then(|| format!("{instance} at {ip}"))
         })
         .collect();
-    lines.require(
-        FAMILY,
-        (others.is_empty(), described.family.clone()),
-        (
-            &format!("it takes no {}", others.join(", ")),
-            "use addresses of the group's family, or a group of the other (IpAddressType)",
-        ),
+    lines.found(FAMILY, described.family.clone()).require(
+        others.is_empty(),
+        &format!("it does not accept {}", others.join(", ")),
+        "use addresses of the group's family, or a group of the other family (IpAddressType)",
     );
 }
 
-/// An address of the group's own VPC is registered without a zone, and one of another with `all`: the contrary is
-/// refused either way (aws-load-balancer-controller issues 561 and 3084).
+/// An address of the group's own VPC is registered without a zone, and one of another with `all`: the
+/// opposite is refused in both cases (aws-load-balancer-controller issues 561 and 3084).
 fn vpc(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines: &mut Lines<'_>) {
     let members = facts.members.iter().flatten();
     let members = members.filter(|member| {
@@ -186,7 +177,7 @@ fn vpc(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines
     });
     let known = members.filter_map(|member| Some((member, member.vpc.as_deref()?)));
     let Some(own) = described.vpc.as_deref() else {
-        let why = "the load balancer does not say which VPC the group is of";
+        let why = "the load balancer does not report the group's VPC";
         return lines.skipped(VPC, why, None);
     };
     let (inside, outside): (Vec<_>, Vec<_>) = known.partition(|(_, vpc)| *vpc == own);
@@ -197,7 +188,7 @@ fn vpc(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines
         of.join(", ")
     };
     match (by_all, inside.is_empty(), outside.is_empty()) {
-        (_, true, true) => lines.skipped(VPC, "nobody says which VPC the instances are in (see instances)", None),
+        (_, true, true) => lines.skipped(VPC, "the VPC of the instances is unknown (see instances)", None),
         (false, _, false) => lines.fail(
             VPC,
             format!("the group is in {own}, and {}: its address would not be registered", shown(&outside)),
@@ -205,7 +196,7 @@ fn vpc(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGroup, lines
         ),
         (true, false, _) => lines.fail(
             VPC,
-            format!("{}, which is the group's, and the route registers with availability_zone = \"all\": that is refused", shown(&inside)),
+            format!("{}, the group's VPC, and the route registers with availability_zone = \"all\": AWS refuses that", shown(&inside)),
             "remove availability_zone from the route",
         ),
         (true, true, false) => lines.pass(VPC, format!("{}, registered with availability_zone = \"all\"", shown(&outside))),
@@ -222,12 +213,12 @@ fn health(route: &Route, described: &DescribedGroup, lines: &mut Lines<'_>) {
     match (on_database, route.policy.serving_when) {
         (true, _) if protocol != "TCP" => lines.warn(
             HEALTH,
-            format!("{found}: a database answers no {protocol}, so its target is never healthy"),
-            "check by TCP",
+            format!("{found}: a database does not answer {protocol}, so its target never becomes healthy"),
+            "use TCP health checks",
         ),
         (true, ServingWhen::Healthy) => lines.pass(
             HEALTH,
-            format!("{found}; with MySQL they count as failed connections: its max_connect_errors has to be high"),
+            format!("{found}; MySQL counts them as failed connections: set its max_connect_errors high"),
         ),
         (true, ServingWhen::Registered) => lines.pass(HEALTH, found),
         (false, ServingWhen::Registered) => {
@@ -236,10 +227,10 @@ fn health(route: &Route, described: &DescribedGroup, lines: &mut Lines<'_>) {
         (false, ServingWhen::Healthy) => lines.warn(
             HEALTH,
             format!(
-                "{found}: the database does not answer there, and the route waits for it to be healthy, so every move is \
-                 recorded as not serving"
+                "{found}: the database does not answer there, but the route waits for healthy targets, so every move is \
+                 recorded as TargetNotHealthy"
             ),
-            "set serving_when = \"registered\" if they fail on purpose, else check on traffic-port",
+            "set serving_when = \"registered\" if the checks fail on purpose, otherwise check the traffic-port",
         ),
     }
 }
@@ -254,7 +245,7 @@ fn attributed(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
     match (value(attributes, unhealthy, "true"), route.policy.serving_when) {
         ("true", ServingWhen::Registered) => lines.fail(
             UNHEALTHY,
-            "on, and the route's checks never pass by design: every session is cut",
+            "on, but the route's checks never pass by design, so every session is cut",
             format!("set {unhealthy} of the group to false"),
         ),
         (found, ServingWhen::Registered | ServingWhen::Healthy) => {
@@ -265,28 +256,28 @@ fn attributed(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
     match value(attributes, "preserve_client_ip.enabled", "false") {
         "true" => lines.warn(
             CLIENT_IP,
-            "kept: the database's security group has to admit every client, and a client in the same subnets may not get \
-             through; through PrivateLink it has no effect",
-            "set preserve_client_ip.enabled of the group to false, unless the database has to see its clients",
+            "preserved: the database's security group has to admit every client, and a client in the same subnets may not \
+             connect; through PrivateLink it has no effect",
+            "set preserve_client_ip.enabled of the group to false, unless the database needs the clients' addresses",
         ),
-        _ => lines.pass(CLIENT_IP, "not kept: the database sees the load balancer's"),
+        _ => lines.pass(CLIENT_IP, "not preserved: the database sees the load balancer's address"),
     }
     match value(attributes, "proxy_protocol_v2.enabled", "false") {
         "true" => lines.fail(
             PROXY,
-            "on: a database does not know its header, and refuses every connection",
+            "on: the database does not understand the header and refuses every connection",
             "set proxy_protocol_v2.enabled of the group to false",
         ),
         _ => lines.pass(PROXY, "off"),
     }
 }
 
-/// Stickiness of a group is by the client's address, too: PrivateLink's is always the load balancer's own.
+/// Stickiness of a group is by client address; through PrivateLink that is always the load balancer's own.
 fn sticky(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
     let key = "stickiness.enabled";
     let fix = format!("set {key} of the group to false");
-    let why = "on: connections from one address go to the target that they went to before, and through PrivateLink all come \
-               from the load balancer's own";
+    let why = "on: connections from one address keep going to the same target, and through PrivateLink all connections come \
+               from the load balancer's own address";
     match (value(attributes, key, "false"), &route.strategy) {
         ("true", Strategy::Weighted(_)) => lines.fail(STICKY, why, fix),
         ("true", Strategy::Swap) => lines.warn(STICKY, why, fix),
@@ -300,8 +291,7 @@ fn on_off(value: &str) -> &'static str {
 
 fn termination(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
     if matches!(route.strategy, Strategy::Weighted(_)) {
-        let why =
-            "a weighted route deregisters nothing; what becomes of old sessions at weight 0 is to be tried";
+        let why = "a weighted route deregisters nothing; test what happens to old sessions at weight 0";
         return lines.skipped(TERMINATION, why, None);
     }
     let key = "deregistration_delay.connection_termination.enabled";
@@ -310,14 +300,12 @@ fn termination(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
         ("true", _) => lines.pass(TERMINATION, "on, when a target is deregistered"),
         (_, Role::Writer) => lines.fail(
             TERMINATION,
-            "off: a session stays on the demoted writer, sees none of the new one's rows, and every light is green",
+            "off: sessions stay on the demoted writer and read stale data, while everything looks healthy",
             fix,
         ),
-        (_, Role::Readers) => lines.warn(
-            TERMINATION,
-            "off: a session stays with a reader that has left, for as long as that answers",
-            fix,
-        ),
+        (_, Role::Readers) => {
+            lines.warn(TERMINATION, "off: sessions stay on a removed reader as long as it answers", fix);
+        }
     }
     let key = "deregistration_delay.timeout_seconds";
     let found = value(attributes, key, "300");
@@ -327,22 +315,21 @@ fn termination(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
     } else {
         lines.warn(
             DELAY,
-            format!("{found} s: sessions are cut only after it, and read from the demoted writer until then"),
+            format!(
+                "{found} s: sessions are cut only afterwards, and read from the demoted writer until then"
+            ),
             format!("set {key} of the group to 0"),
         );
     }
 }
 
 fn holds(route: &Route, group: &RouteGroup, lines: &mut Lines<'_>) {
-    let rows = match &group.observed {
-        Ok(rows) => rows,
-        Err(unseen) => return lines.unseen(HOLDS, unseen),
-    };
+    let Some(rows) = lines.read(HOLDS, &group.observed) else { return };
     let registered: Vec<_> = rows.iter().filter(|row| row.is_registered()).collect();
     if registered.is_empty() {
         return lines.warn(
             HOLDS,
-            "none is registered: nobody is served until the first event, or look of the timer",
+            "none is registered: clients cannot connect until the first event or reconcile pass",
             format!("writerlink swap {} --to INSTANCE --reason \"first target\"", route.name),
         );
     }
@@ -352,7 +339,7 @@ fn holds(route: &Route, group: &RouteGroup, lines: &mut Lines<'_>) {
     if registered.iter().any(unused) {
         lines.fail(
             HOLDS,
-            format!("{found}: a target is unused when no listener has its group, or the load balancer not its zone"),
+            format!("{found}: a target is unused if no listener forwards to its group, or the load balancer lacks its zone"),
             "let a listener forward to the group, and add a subnet of the target's zone to the load balancer",
         );
     } else {
@@ -360,7 +347,7 @@ fn holds(route: &Route, group: &RouteGroup, lines: &mut Lines<'_>) {
     }
 }
 
-/// The one right that cannot be tried: ELBv2 has no dry run, and a call that is let through has moved something.
+/// The one permission that cannot be tried: ELBv2 has no dry run, and a call that succeeds moves something.
 fn may_move(route: &Route, lines: &mut Lines<'_>) {
     let (actions, on) = match &route.strategy {
         Strategy::Swap => (
@@ -373,7 +360,7 @@ fn may_move(route: &Route, lines: &mut Lines<'_>) {
     };
     lines.skipped(
         MAY_MOVE,
-        "not tried: a call of the load balancer that is let through moves something",
+        "not tried: a load balancer call that succeeds moves something",
         Some(format!(
             "aws iam simulate-principal-policy --policy-source-arn ROLE --action-names {actions} --resource-arns {on}"
         )),

@@ -1,8 +1,8 @@
-//! Whether an event pattern of EventBridge lets an event through.
+//! Whether an event pattern of EventBridge matches an event.
 //!
-//! Sources: EventBridge user guide, "Creating Amazon EventBridge event patterns" and "Comparison operators"; where
-//! these say nothing, the README of aws/event-ruler, the library behind it. The event that a pattern is held against is
-//! one that we made up, so a field that it does not have says nothing: a pattern that asks for it is not judged.
+//! Sources: EventBridge user guide, "Creating Amazon EventBridge event patterns" and "Comparison operators";
+//! where these say nothing, the README of aws/event-ruler, the library behind it. The event is made up, so an
+//! absent field decides nothing: the result is then unknown.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ pub(super) enum Lets {
     Through,
     /// It does not.
     Not,
-    /// It depends on these fields, which nobody can foresee or whose operator is not understood here.
+    /// It depends on these fields, which are unpredictable or whose operator is not understood here.
     Unknown(BTreeSet<String>),
 }
 
@@ -32,7 +32,7 @@ impl Lets {
         Self::Unknown([field.into()].into())
     }
 
-    /// One thing that does not fit is enough.
+    /// One `Not` is enough.
     pub(super) fn all(lets: impl Iterator<Item = Self>) -> Self {
         let mut open = BTreeSet::new();
         for one in lets {
@@ -45,7 +45,7 @@ impl Lets {
         Self::unless(open, Self::Through)
     }
 
-    /// One thing that fits is enough.
+    /// One `Through` is enough.
     pub(super) fn any(lets: impl Iterator<Item = Self>) -> Self {
         let mut open = BTreeSet::new();
         for one in lets {
@@ -58,8 +58,8 @@ impl Lets {
         Self::unless(open, Self::Not)
     }
 
-    fn unless(open: BTreeSet<String>, settled: Self) -> Self {
-        if open.is_empty() { settled } else { Self::Unknown(open) }
+    fn unless(open: BTreeSet<String>, otherwise: Self) -> Self {
+        if open.is_empty() { otherwise } else { Self::Unknown(open) }
     }
 }
 
@@ -67,7 +67,7 @@ impl Lets {
 pub(super) fn lets(pattern: &str, event: &Value) -> Lets {
     match serde_json::from_str::<Map<String, Value>>(pattern) {
         Ok(pattern) => object(&pattern, Found::Here(event), ""),
-        Err(_) => Lets::unknown("the pattern itself, which is no JSON object"),
+        Err(_) => Lets::unknown("the pattern itself, which is not a JSON object"),
     }
 }
 
@@ -78,7 +78,7 @@ enum Found<'e> {
     Here(&'e Value),
     /// Nothing, for certain.
     Absent,
-    /// Something or nothing: nobody can foresee it.
+    /// Unpredictable.
     Unforeseen,
 }
 
@@ -111,7 +111,8 @@ fn object(pattern: &Map<String, Value>, event: Found<'_>, path: &str) -> Lets {
     }))
 }
 
-/// The patterns of an `$or`, which is one only with two objects or more; anything else of this name is a field.
+/// The patterns of an `$or`, which is one only with two objects or more; anything else of this name is a
+/// field.
 fn alternatives<'p>(key: &str, wanted: &'p Value) -> Option<Vec<&'p Map<String, Value>>> {
     let ways = wanted.as_array().filter(|ways| key == "$or" && ways.len() > 1)?;
     ways.iter().map(Value::as_object).collect()
@@ -122,7 +123,7 @@ fn field(way: &Value, found: Found<'_>, path: &str) -> Lets {
     if let Some(exists) = way.get("exists").and_then(Value::as_bool) {
         return match found {
             Found::Unforeseen => Lets::unknown(path),
-            // It asks for leaves alone.
+            // `exists` matches leaves alone.
             Found::Absent | Found::Here(Value::Object(_)) => Lets::when(!exists),
             Found::Here(_) => Lets::when(exists),
         };
@@ -186,7 +187,7 @@ fn compare_text(name: &str, wanted: &Value, found: &Value) -> Option<bool> {
     }
 }
 
-/// What is there and is none of these.
+/// Any value but these.
 fn anything_but(wanted: &Value, found: &Value) -> Option<bool> {
     match wanted {
         Value::String(_) | Value::Number(_) => Some(!same(wanted, found)),

@@ -1,4 +1,4 @@
-//! The queue's policy: whether it lets the rules send that bring the routes' events.
+//! The queue's policy: whether it allows the rules that forward the routes' events to send.
 
 mod decide;
 
@@ -10,7 +10,7 @@ use writerlink_engine::ports::installation::{Facts, QueueFacts, RuleFacts};
 const POLICY: Check =
     Check::aws("policy", "EventBridge user guide, \"Using resource-based policies for Amazon EventBridge\"");
 
-/// What is missing where nothing lets them.
+/// The fix if no statement allows it.
 const LET_RULES_SEND: &str = "allow events.amazonaws.com to sqs:SendMessage on this queue, with the rules' ARNs as aws:SourceArn \
                               (infra/writerlink.yaml, QueuePolicy)";
 
@@ -26,7 +26,7 @@ pub(super) fn judge(queue: &QueueFacts, facts: &Facts, lines: &mut Lines<'_>) {
         Err(unseen) => return lines.unseen(POLICY, unseen),
     };
     let Some(policy) = policy else {
-        let why = "none, so no rule may send: what a rule lets through goes to the rule's dead-letter queue at once";
+        let why = "none, so no rule may send: its events go to the rule's dead-letter queue at once";
         return lines.fail(POLICY, why, LET_RULES_SEND);
     };
     let by_policy = rules.iter().filter(|rule| sends_by_policy(rule));
@@ -41,10 +41,10 @@ pub(super) fn judge(queue: &QueueFacts, facts: &Facts, lines: &mut Lines<'_>) {
             (rule, decide(policy, &sending))
         })
         .collect();
-    told(judged, lines);
+    report(judged, lines);
 }
 
-/// The rules that bring a route's events, by whatever role; where there is none, every rule that sends to the queue.
+/// The rules that forward a route's events; if there are none, every rule that sends to the queue.
 fn that_count(facts: &Facts) -> Vec<&RuleFacts> {
     let rules = facts.rules.iter().flatten().flatten();
     let rules: Vec<_> = rules.filter(|rule| !rule.targets.is_empty()).collect();
@@ -60,8 +60,8 @@ fn sends_by_policy(rule: &RuleFacts) -> bool {
     rule.targets.iter().any(|target| target.role.is_none())
 }
 
-/// The worst of what was decided, with every rule that it was decided of.
-fn told(judged: Vec<(Option<&RuleFacts>, Verdict)>, lines: &mut Lines<'_>) {
+/// Reports the worst verdict, with every rule that has it.
+fn report(judged: Vec<(Option<&RuleFacts>, Verdict)>, lines: &mut Lines<'_>) {
     let (mut allowed, mut denied) = (Vec::new(), Vec::new());
     let (mut omitted, mut unclear) = (Vec::new(), Vec::new());
     for (rule, verdict) in judged {
@@ -73,12 +73,12 @@ fn told(judged: Vec<(Option<&RuleFacts>, Verdict)>, lines: &mut Lines<'_>) {
             Verdict::Unclear(why) => unclear.push(format!("{name}: {why}")),
         }
     }
-    let lost = "what the rule lets through goes to its dead-letter queue at once";
+    let lost = "the rule's events go to its dead-letter queue at once";
     if !denied.is_empty() {
         lines.fail(
             POLICY,
             format!("{}; {lost}", denied.join("; ")),
-            "let the statement except AWS's services (Bool aws:PrincipalIsAWSService false, as NobodyElseSends of \
+            "exclude AWS's services from the statement (Bool aws:PrincipalIsAWSService false, as NobodyElseSends of \
              infra/writerlink.yaml), or remove it",
         );
     } else if !omitted.is_empty() {
@@ -87,10 +87,10 @@ fn told(judged: Vec<(Option<&RuleFacts>, Verdict)>, lines: &mut Lines<'_>) {
     } else if !unclear.is_empty() {
         lines.unknown(
             POLICY,
-            format!("{}, which check cannot judge", unclear.join("; ")),
-            "send a drill through the rule (docs/deploy.md): it arrives if the policy lets the rule send",
+            format!("{}, which check cannot evaluate", unclear.join("; ")),
+            "send a drill through the rule (docs/deploy.md): it arrives if the policy allows it",
         );
     } else {
-        lines.pass(POLICY, format!("lets {} send", allowed.join(", ")));
+        lines.pass(POLICY, format!("allows {} to send", allowed.join(", ")));
     }
 }

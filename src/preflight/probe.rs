@@ -1,7 +1,7 @@
-//! Events as RDS sends them, to hold a rule's pattern against.
+//! Events as RDS sends them, to test a rule's pattern.
 //!
-//! What nobody can foresee of an event (its id, its time, the tags of its database) is left out of it: to the
-//! pattern's judge a field that is not there is unknown.
+//! Unpredictable fields of an event (its id, its time, the tags of its database) are left out: the pattern
+//! matcher treats an absent field as unknown.
 
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::policy::Database;
 use writerlink_engine::ports::installation::RouteFacts;
 
-/// Where an instance's name stands in a wording.
+/// The placeholder for an instance's name.
 const NAME: &str = "{name}";
 
-/// Stands for an instance where none is known. A pattern that lets it through does not ask for the name.
-const NOBODY: &str = "an-instance-of-no-name";
+/// The name of an instance if none is known. A pattern that matches it does not check the name.
+const UNNAMED: &str = "an-instance-of-no-name";
 
-/// The texts of an event in the wordings that were seen, without the full stop that some have at the end. RDS writes
-/// more than its list of events says ("Completed RDS initiated failover", 2026).
+/// The observed texts of an event, without the full stop that some have at the end. RDS writes
+/// more than its list of events contains ("Completed RDS initiated failover", 2026).
 fn wordings(id: u16) -> &'static [&'static str] {
     match id {
         13 => &["Multi-AZ instance failover started"],
@@ -52,7 +52,7 @@ pub(super) struct Probe {
 /// A text that an event may have.
 pub(super) struct Text {
     text: String,
-    /// Whether it has a name that nobody knows.
+    /// Whether its name is made up.
     made_up: bool,
 }
 
@@ -69,10 +69,10 @@ impl Probe {
         let names = names(facts);
         let mut texts = Vec::new();
         for wording in wordings(id) {
-            let asks = wording.contains(NAME);
+            let is_named = wording.contains(NAME);
             let known = names.iter().map(|name| (*name, false));
             let known: Vec<_> =
-                if asks && !names.is_empty() { known.collect() } else { vec![(NOBODY, asks)] };
+                if is_named && !names.is_empty() { known.collect() } else { vec![(UNNAMED, is_named)] };
             for (name, made_up) in known {
                 let text = wording.replace(NAME, name);
                 let stopped = format!("{text}.");
@@ -86,17 +86,17 @@ impl Probe {
         &self.texts
     }
 
-    /// Whether a pattern may let it through, whatever its text is. Most patterns are for another database.
+    /// Whether a pattern may match it with some text. Most patterns are for another database.
     pub(super) fn may_pass(&self, pattern: &str) -> bool {
         lets(pattern, &self.bare) != Lets::Not
     }
 
-    /// Whether a pattern lets it through with this text.
+    /// Whether a pattern matches it with this text.
     pub(super) fn through(&self, pattern: &str, text: &Text) -> Lets {
         let mut event = self.bare.clone();
         event["detail"]["Message"] = Value::String(text.text.clone());
         match lets(pattern, &event) {
-            // It may be the name that does not fit.
+            // The made-up name may be the reason.
             Lets::Not if text.made_up => lets(pattern, &self.bare),
             through => through,
         }

@@ -1,4 +1,4 @@
-//! The queue of events: whether it keeps an order, loses nothing, and gives a dead worker's route time.
+//! The queue of events: whether it keeps order, loses nothing, and waits for a dead worker's lease.
 
 use std::time::Duration;
 
@@ -23,38 +23,29 @@ const ENCRYPTION: Check = Check::aws(
     "encryption",
     "EventBridge user guide, \"Amazon EventBridge targets\"; SQS developer guide, \"Key management\"",
 );
-/// The least visibility: the longest that the lease of a worker which died can block its route, so that the next
-/// delivery finds the route free.
+/// The least visibility: the longest that the lease of a worker which died can block its route, so that the
+/// next delivery finds the route free.
 const VISIBILITY_MIN: Duration = Duration::from_secs(LEASE_DURATION.as_secs() + CLOCK_SKEW_MAX.as_secs());
 
-/// From how many receives on SQS's own redrive is a backstop: while the ledger is away a message comes back every
-/// thirty seconds, and this many of them are an hour.
+/// With this many receives SQS's own redrive is only a backstop: while the ledger is unavailable a message
+/// comes back every thirty seconds, so this takes an hour.
 const RECEIVES_FOR_AN_HOUR: u32 = 120;
 
-/// The key that SQS makes by itself, whose policy nobody can edit.
+/// The key that SQS creates, whose policy cannot be edited.
 const KEY_OF_SQS: &str = "alias/aws/sqs";
 
-pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut CheckFindings) {
-    let mut lines = sheet.about(Subject::Queue(config.queue.to_string()));
-    let queue = match &facts.queue {
-        Ok(queue) => queue,
-        Err(unseen) => return lines.unseen(THERE, unseen),
-    };
-    lines.require(
-        FIFO,
-        (queue.fifo, kind(queue.fifo).to_owned()),
-        (
-            "a route's events need their order",
-            "create a FIFO queue (a standard one cannot be made into one) and name it under [queue]",
-        ),
+pub(super) fn judge(facts: &Facts, config: &Config, findings: &mut CheckFindings) {
+    let mut lines = findings.about(Subject::Queue(config.queue.to_string()));
+    let Some(queue) = lines.read(THERE, &facts.queue) else { return };
+    lines.found(FIFO, kind(queue.fifo).to_owned()).require(
+        queue.fifo,
+        "a route's events need their order",
+        "create a FIFO queue (a standard one cannot be made into one) and name it under [queue]",
     );
-    lines.require(
-        DEDUPLICATION,
-        (queue.content_based_deduplication, on_off(queue.content_based_deduplication).to_owned()),
-        (
-            "EventBridge takes no FIFO queue without it, since a rule gives no deduplication id",
-            "set ContentBasedDeduplication of the queue to true",
-        ),
+    lines.found(DEDUPLICATION, on_off(queue.content_based_deduplication).to_owned()).require(
+        queue.content_based_deduplication,
+        "EventBridge requires it for a FIFO queue, because a rule sets no deduplication id",
+        "set ContentBasedDeduplication of the queue to true",
     );
     visibility(queue.visibility, &mut lines);
     redrive(queue.redrive.as_ref(), config, &mut lines);
@@ -75,8 +66,8 @@ fn on_off(on: bool) -> &'static str {
 
 fn visibility(found: Option<Duration>, lines: &mut Lines<'_>) {
     let Some(found) = found else {
-        let fix = "look at the queue's VisibilityTimeout by hand";
-        return lines.unknown(VISIBILITY, "SQS did not say", fix);
+        let fix = "check the queue's VisibilityTimeout by hand";
+        return lines.unknown(VISIBILITY, "SQS did not report it", fix);
     };
     let (found, least) = (found.as_secs(), VISIBILITY_MIN.as_secs());
     if found >= least {
@@ -86,8 +77,8 @@ fn visibility(found: Option<Duration>, lines: &mut Lines<'_>) {
     lines.warn(
         VISIBILITY,
         format!(
-            "{found} s: the lease of a worker that died can block its route for {least} s, so deliveries before that are \
-             attempts for nothing"
+            "{found} s: the lease of a worker that died can block its route for {least} s, so earlier \
+             deliveries fail"
         ),
         "set VisibilityTimeout of the queue to 30",
     );
@@ -97,27 +88,26 @@ fn redrive(redrive: Option<&Redrive>, config: &Config, lines: &mut Lines<'_>) {
     let Some(redrive) = redrive else {
         return lines.fail(
             DEAD_LETTERS,
-            "none: a message that nobody can handle would block its route for days",
+            "none: a message that always fails would block its route for days",
             "give the queue a redrive policy with a FIFO queue as its dead-letter queue",
         );
     };
     match &redrive.seen {
         Ok(letters) => {
-            lines.require(
-                DEAD_LETTERS,
-                (letters.fifo, format!("{}, {}", name_of(&redrive.dead_letters), kind(letters.fifo))),
-                (
+            lines
+                .found(DEAD_LETTERS, format!("{}, {}", name_of(&redrive.dead_letters), kind(letters.fifo)))
+                .require(
+                    letters.fifo,
                     "the dead-letter queue of a FIFO queue has to be a FIFO queue too",
                     "name a FIFO queue in the redrive policy",
-                ),
-            );
+                );
             if letters.messages == 0 {
                 lines.pass(LETTERS, "none");
             } else {
                 lines.warn(
                     LETTERS,
-                    format!("about {}: events that nobody could handle", letters.messages),
-                    "docs/runbook.md, \"Dead-letter queue not empty\": read them, mend the cause, replay them, delete them",
+                    format!("about {}: events that failed", letters.messages),
+                    "docs/runbook.md, \"Dead-letter queue not empty\": read them, fix the cause, replay them, delete them",
                 );
             }
         }
@@ -132,14 +122,14 @@ fn receives(found: u32, attempts: u32, lines: &mut Lines<'_>) {
         lines.fail(
             RECEIVES,
             format!(
-                "{found}, and the worker makes {attempts} attempts: SQS would take an event away before its end is recorded"
+                "{found}, and the worker makes {attempts} attempts: SQS would move an event away before its outcome is recorded"
             ),
             fix,
         );
     } else if found < RECEIVES_FOR_AN_HOUR {
         lines.warn(
             RECEIVES,
-            format!("{found}: a ledger that is away for less than an hour would empty the queue into the dead-letter queue"),
+            format!("{found}: a ledger outage of less than an hour would move every event to the dead-letter queue"),
             fix,
         );
     } else {
@@ -151,13 +141,13 @@ fn encryption(encryption: &Encryption, lines: &mut Lines<'_>) {
     match encryption {
         Encryption::Kms(key) if key.ends_with(KEY_OF_SQS) => lines.fail(
             ENCRYPTION,
-            format!("{key}: EventBridge cannot use that key, and nobody can edit its policy, so no event would arrive"),
+            format!("{key}: EventBridge cannot use this key, and its policy cannot be edited, so no event would arrive"),
             "encrypt the queue with a key of your own whose policy lets events.amazonaws.com decrypt and generate data keys",
         ),
         Encryption::Kms(key) => lines.pass(ENCRYPTION, name_of(key)),
         Encryption::Sqs => lines.warn(
             ENCRYPTION,
-            "SQS's own key (SSE-SQS): AWS's guide says that EventBridge cannot send under an AWS owned key, and does not say \
+            "SQS's own key (SSE-SQS): AWS documents that EventBridge cannot use an AWS owned key, but not \
              whether this is one",
             "send a drill through the rule (docs/deploy.md), or encrypt the queue with a key of your own",
         ),

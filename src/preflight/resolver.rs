@@ -1,25 +1,22 @@
-//! The resolvers that a route's names are asked of: for how long each keeps what it was told, and whether they agree.
+//! The DNS resolvers of a route: how long each caches an answer, and whether they agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
+use crate::preflight::finding::{Check, CheckFindings, Lines};
 use writerlink_engine::ports::installation::{NameFacts, RouteFacts, Unseen};
 
 const RESOLVER: Check = Check::ours("resolver");
 const AGREEMENT: Check = Check::ours("resolvers agree");
 
-/// The longest that an answer may be kept without a remark. RDS's own names have a TTL of 5 s, so more than this was put
-/// there by a resolver; what is below it is over before the trust in an event is.
+/// The longest TTL without a warning. RDS's own names have a TTL of 5 s, so a longer one was set
+/// by a resolver. A shorter one ends before the trust in an event does.
 const KEPT_MOST: Duration = Duration::from_secs(30);
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
-    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
-    let names = match &facts.names {
-        Ok(names) => names,
-        Err(unseen) => return lines.unseen(RESOLVER, unseen),
-    };
+pub(super) fn judge(facts: &RouteFacts, findings: &mut CheckFindings) {
+    let mut lines = findings.about_route(facts);
+    let Some(names) = lines.read(RESOLVER, &facts.names) else { return };
     let mut resolvers: Vec<SocketAddr> = Vec::new();
     for name in names {
         if !resolvers.contains(&name.resolver) {
@@ -35,7 +32,7 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
     }
 }
 
-/// Whether a resolver answers, and for how long it keeps what it answers.
+/// Whether a resolver answers, and how long it caches its answers.
 fn keeps<'f>(resolver: SocketAddr, names: impl Iterator<Item = &'f NameFacts>, lines: &mut Lines<'_>) {
     let mut longest: Option<(Duration, &str)> = None;
     for name in names {
@@ -62,23 +59,23 @@ fn keeps<'f>(resolver: SocketAddr, names: impl Iterator<Item = &'f NameFacts>, l
     };
     let seconds = kept.as_secs();
     if kept <= KEPT_MOST {
-        return lines.pass(RESOLVER, format!("{resolver} keeps names for {seconds} s"));
+        return lines.pass(RESOLVER, format!("{resolver} caches names for {seconds} s"));
     }
     lines.warn(
         RESOLVER,
         format!(
-            "{resolver} keeps names for {seconds} s ({name}): after a failover it names the old writer for as long"
+            "{resolver} caches names for {seconds} s ({name}): after a failover it returns the old writer that long"
         ),
         "lower its minimum TTL, or name the VPC's own resolver as resolver under [dns] (the VPC's base address plus two)",
     );
 }
 
-/// Whether all resolvers that answer say the same. The first one is believed.
+/// Whether all resolvers that answer agree. The first answer is used.
 fn agree(names: &[NameFacts], lines: &mut Lines<'_>) {
-    let mut said: BTreeMap<&str, Vec<(SocketAddr, String)>> = BTreeMap::new();
+    let mut answers: BTreeMap<&str, Vec<(SocketAddr, String)>> = BTreeMap::new();
     for name in names {
         if let Ok(answer) = &name.answer {
-            let places = said.entry(name.name.as_str()).or_default();
+            let places = answers.entry(name.name.as_str()).or_default();
             places.push((name.resolver, answer.ip.to_string()));
         }
     }
@@ -86,17 +83,17 @@ fn agree(names: &[NameFacts], lines: &mut Lines<'_>) {
         let ips: BTreeSet<&String> = places.iter().map(|(_, ip)| ip).collect();
         ips.len() > 1
     };
-    let mut told = said.iter().filter(|(_, places)| differ(places)).peekable();
-    if told.peek().is_none() {
-        return lines.pass(AGREEMENT, "all that answer say the same");
+    let mut differing = answers.iter().filter(|(_, places)| differ(places)).peekable();
+    if differing.peek().is_none() {
+        return lines.pass(AGREEMENT, "all answers agree");
     }
-    for (name, places) in told {
+    for (name, places) in differing {
         let places: Vec<String> =
-            places.iter().map(|(resolver, ip)| format!("{resolver} says {ip}")).collect();
+            places.iter().map(|(resolver, ip)| format!("{resolver} returns {ip}")).collect();
         lines.warn(
             AGREEMENT,
-            format!("they differ about {name}: {}; the first that answers is believed", places.join(", ")),
-            "run check again in a minute; if they still differ, take out the one that is wrong",
+            format!("they differ about {name}: {}; the first answer is used", places.join(", ")),
+            "run check again in a minute; if they still differ, remove the wrong one",
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What brings a route's events: rules of EventBridge, held against what moves the route.
+//! The rules of EventBridge that forward a route's events, checked against the events that move the route.
 
 mod arriving;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::preflight::caller::name_of;
-use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
+use crate::preflight::finding::{Check, CheckFindings, Lines};
 use crate::preflight::probe::shown;
 use crate::preflight::rules::arriving::{Brought, Comes, Elsewhere, comes, home, ids_of};
 use writerlink_core::model::names::SourceId;
@@ -26,13 +26,14 @@ const LETTERS: Check = Check::aws(
 const WHOLE: Check =
     Check::aws("event as it is", "EventBridge user guide, \"Amazon EventBridge input transformation\"");
 
-/// What an enabled rule says. (`ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS` is the other way of being so.)
+/// The state of an enabled rule begins with this (the other one is
+/// `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`).
 const ENABLED: &str = "ENABLED";
 
-/// Where a message group is said by a path into the event.
+/// How a message group begins that is a path into the event.
 const PATH: &str = "$";
 
-/// The events that move a cluster when they come: who became its writer.
+/// The events that name the new writer of a cluster or instance.
 const COMPLETED: u16 = 71;
 const INSTANCE_COMPLETED: u16 = 49;
 /// The previous writer stays the writer.
@@ -40,13 +41,13 @@ const RESTORED: u16 = 70;
 /// A failover began.
 const STARTED: [u16; 2] = [72, 73];
 
-pub(super) fn judge(facts: &RouteFacts, all: &Facts, config: &Config, sheet: &mut CheckFindings) {
-    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
+pub(super) fn judge(facts: &RouteFacts, all: &Facts, config: &Config, findings: &mut CheckFindings) {
+    let mut lines = findings.about_route(facts);
     let rules = match (&all.rules, &all.queue) {
         (Ok(rules), Ok(_)) => rules,
         // The queue's own lines say why.
         (_, Err(_)) => {
-            let why = "the rules are found by the queue, which could not be read";
+            let why = "the rules are found through the queue, which could not be read";
             return lines.skipped(RULE, why, None);
         }
         (Err(unseen), _) => return lines.unseen(RULE, unseen),
@@ -63,11 +64,11 @@ pub(super) fn judge(facts: &RouteFacts, all: &Facts, config: &Config, sheet: &mu
     if on.is_empty() {
         let why = format!("{} is disabled: no event arrives", named(&off));
         let fix = format!("aws events enable-rule --name {}", named(&off));
-        return without_events(RULE, (why, fix), (&facts.route, config), &mut lines);
+        return without_events(RULE, why, &fix, follows_anyway(&facts.route, config), &mut lines);
     }
-    let asked = Asked { facts, config, rules: &on, place: &brought.place };
-    asked.enabled(&mut lines);
-    asked.ids(&mut lines);
+    let enabled = EnabledRules { facts, config, rules: &on, place: &brought.place };
+    enabled.enabled(&mut lines);
+    enabled.ids(&mut lines);
     let targets: Vec<&RuleTarget> = on.iter().flat_map(|rule| &rule.targets).collect();
     sent(&targets, &mut lines);
 }
@@ -77,26 +78,26 @@ fn named(rules: &[&RuleFacts]) -> String {
     names.join(", ")
 }
 
-/// Whether a rule sends the queue anything that may move the route.
+/// Whether a rule forwards an event that may move the route.
 pub(super) fn brings(facts: &RouteFacts, rule: &RuleFacts) -> bool {
     !Brought::of(facts, &[rule]).rules.is_empty()
 }
 
-/// The enabled rules that bring a route's events, and what is asked of them.
-struct Asked<'a> {
+/// The enabled rules that forward a route's events.
+struct EnabledRules<'a> {
     facts: &'a RouteFacts,
     config: &'a Config,
     rules: &'a [&'a RuleFacts],
     place: &'a Elsewhere,
 }
 
-impl Asked<'_> {
+impl EnabledRules<'_> {
     fn comes(&self, id: u16) -> Comes {
         let place = self.place.place(home(&self.facts.route));
         comes(self.rules, self.facts, place, id)
     }
 
-    /// What has to fit of an event before anything comes for certain; nothing where something does.
+    /// The fields that decide whether any event arrives; empty if one arrives for certain.
     fn open(&self) -> BTreeSet<String> {
         let mut open = BTreeSet::new();
         for id in ids_of(&self.facts.route) {
@@ -116,8 +117,8 @@ impl Asked<'_> {
         if !open.is_empty() {
             lines.unknown(
                 RULE,
-                format!("{names}, enabled; whether it brings the route's events depends on {open}, which check cannot foresee"),
-                "hold the pattern against an event of this database (aws events test-event-pattern; `writerlink audit show` \
+                format!("{names}, enabled; whether it forwards the route's events depends on {open}, which check cannot predict"),
+                "test the pattern with an event of this database (aws events test-event-pattern; `writerlink audit show` \
                  prints what arrived), or filter by detail.SourceArn and detail.EventID",
             );
         } else if *self.place == Elsewhere::of(home) {
@@ -127,7 +128,7 @@ impl Asked<'_> {
         }
     }
 
-    /// A rule of a hub: right if the database is there, wrong if it is not.
+    /// A rule for another account or Region: correct if the database is there.
     fn elsewhere(&self, names: &str, lines: &mut Lines<'_>) {
         let home = home(&self.facts.route);
         let Elsewhere { region, account } = self.place;
@@ -140,12 +141,12 @@ impl Asked<'_> {
         lines.warn(
             RULE,
             format!(
-                "{names}, enabled: it brings events of account {account} in {region}, and the route's target group is of \
+                "{names}, enabled: it forwards events of account {account} in {region}, but the route's target group is in \
                  {} in {}",
                 home.account, home.region
             ),
             format!(
-                "if the database is there, say so: source = \"arn:{}:rds:{region}:{account}:{kind}:{source}\"; else correct \
+                "if the database is there, set source = \"arn:{}:rds:{region}:{account}:{kind}:{source}\"; otherwise correct \
                  the rule's pattern",
                 home.partition
             ),
@@ -155,7 +156,7 @@ impl Asked<'_> {
     fn ids(&self, lines: &mut Lines<'_>) {
         let route = &self.facts.route;
         if route.source == Source::Any {
-            return lines.skipped(IDS, "the route takes events of any source", None);
+            return lines.skipped(IDS, "the route accepts events of any source", None);
         }
         let (mut missing, mut partly, mut open) = (Vec::new(), Vec::new(), BTreeSet::new());
         for id in ids_of(route) {
@@ -174,22 +175,22 @@ impl Asked<'_> {
             let all = ids_of(route).len();
             return lines.pass(IDS, format!("all {all} that move the route"));
         }
-        let fix = "ask for detail.EventID alone in the rule's pattern, with every id that moves the route (EventIds of \
+        let fix = "filter only by detail.EventID in the rule's pattern, with every id that moves the route (EventIds of \
                    infra/route.yaml)";
-        let why = told(&missing, &partly);
+        let why = missing_events(&missing, &partly);
         if missing.iter().any(|id| self.is_needed(*id, &missing)) {
-            without_events(IDS, (why, fix.to_owned()), (route, self.config), lines);
+            without_events(IDS, why, fix, follows_anyway(route, self.config), lines);
         } else if partly.iter().any(|(id, _)| self.is_needed(*id, &missing)) {
-            let why = format!("{why}: a failover that RDS tells in such words is not heard of");
+            let why = format!("{why}: a failover with that text is missed");
             lines.warn(IDS, why, fix);
         } else {
-            let why = format!("{why}: what they tell is learnt later, from other events or the timer");
+            let why = format!("{why}: the route follows later, by other events or a reconcile pass");
             lines.warn(IDS, why, fix);
         }
     }
 
-    /// Whether a failover is not followed when this event does not arrive. Without a start it is followed when it is
-    /// complete, which is later; and where no start moves the route, none has to be taken back.
+    /// Whether a failover is not followed when this event does not arrive. Without a start it is followed
+    /// when it is complete, which is later; and where no start moves the route, none has to be taken back.
     fn is_needed(&self, id: u16, missing: &[u16]) -> bool {
         let moved_by_a_start = self.facts.route.on_started != OnStarted::Wait
             && STARTED.iter().any(|started| !missing.contains(started));
@@ -206,19 +207,17 @@ fn listed(fields: BTreeSet<String>) -> String {
     fields.join(", ")
 }
 
-fn told(missing: &[u16], partly: &[(u16, String)]) -> String {
-    let mut told = Vec::new();
+fn missing_events(missing: &[u16], partly: &[(u16, String)]) -> String {
+    let mut parts = Vec::new();
     if !missing.is_empty() {
         let ids: Vec<String> = missing.iter().map(|id| shown(*id)).collect();
-        told.push(format!("{} do not arrive", ids.join(", ")));
+        parts.push(format!("{} do not arrive", ids.join(", ")));
     }
     let partly = partly.iter();
-    told.extend(
-        partly.map(|(id, text)| {
-            format!("{} arrives with some texts, and \"{text}\" does not pass", shown(*id))
-        }),
+    parts.extend(
+        partly.map(|(id, text)| format!("{} arrives with some texts, but not with \"{text}\"", shown(*id))),
     );
-    told.join("; ")
+    parts.join("; ")
 }
 
 fn none(route: &Route, others: &[&RuleFacts], config: &Config, lines: &mut Lines<'_>) {
@@ -227,27 +226,23 @@ fn none(route: &Route, others: &[&RuleFacts], config: &Config, lines: &mut Lines
         "no rule sends to the queue: no event arrives".to_owned()
     } else {
         let names = named(others);
-        format!("no rule that sends to the queue ({names}) lets events of {source} through")
+        format!("no rule that sends to the queue ({names}) matches events of {source}")
     };
-    let fix = "deploy infra/route.yaml for the route; the SourceArn of a rule's pattern is compared letter by letter";
-    without_events(RULE, (why, fix.to_owned()), (route, config), lines);
+    let fix = "deploy infra/route.yaml for the route; the SourceArn in a rule's pattern is case-sensitive";
+    without_events(RULE, why, fix, follows_anyway(route, config), lines);
 }
 
-/// How bad it is that an event does not arrive: who asks his sources follows all the same, later.
-fn without_events(
-    check: Check,
-    (why, fix): (String, String),
-    (route, config): (&Route, &Config),
-    lines: &mut Lines<'_>,
-) {
-    if follows_anyway(route, config) {
-        let why = format!("{why}; the route follows when the timer asks, which is later");
+/// Reports events that do not arrive: a warning if the discovery sources still make the route follow, later.
+fn without_events(check: Check, why: String, fix: &str, follows_anyway: bool, lines: &mut Lines<'_>) {
+    if follows_anyway {
+        let why = format!("{why}; the route follows later, at a reconcile pass");
         lines.warn(check, why, fix);
     } else {
         lines.fail(check, why, fix);
     }
 }
 
+/// Whether reconcile passes read discovery sources.
 fn follows_anyway(route: &Route, config: &Config) -> bool {
     !route.policy.discovery.is_empty() && config.reconciling.interval.is_some()
 }
@@ -258,14 +253,14 @@ fn sent(targets: &[&RuleTarget], lines: &mut Lines<'_>) {
     if groups.len() < targets.len() {
         lines.fail(
             GROUP,
-            "none: SQS takes no message of a FIFO queue without one",
+            "none: a FIFO queue requires one",
             "give the target SqsParameters.MessageGroupId, the route's name",
         );
     } else if groups.iter().any(|group| group.starts_with(PATH)) {
         lines.warn(
             GROUP,
-            format!("{}: documents and reports disagree whether a path is filled in here", groups.join(", ")),
-            "write the route's name: one group a route is what is wanted",
+            format!("{}: it is unclear whether EventBridge resolves a path here", groups.join(", ")),
+            "write the route's name: each route needs one group",
         );
     } else {
         lines.pass(GROUP, groups.join(", "));
@@ -277,10 +272,7 @@ fn sent(targets: &[&RuleTarget], lines: &mut Lines<'_>) {
     } else {
         lines.fail(
             WHOLE,
-            format!(
-                "{} makes another text of the event, which the worker does not know",
-                reshaped.join(", ")
-            ),
+            format!("{} changes the event, so the worker cannot read it", reshaped.join(", ")),
             "remove it from the rule's target",
         );
     }
@@ -292,7 +284,7 @@ fn letters(targets: &[&RuleTarget], lines: &mut Lines<'_>) {
     if queues.len() < targets.len() {
         lines.warn(
             LETTERS,
-            "none: an event that cannot be delivered within a day is lost, and nobody hears of it",
+            "none: an event that cannot be delivered within a day is lost without a trace",
             "give the target a DeadLetterConfig with a standard queue (infra/route.yaml)",
         );
     } else {

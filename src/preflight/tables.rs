@@ -19,47 +19,41 @@ const GLOBAL: Check = Check::aws("global table", "DynamoDB developer guide, \"Gl
 const EXPIRY: Check =
     Check::aws("time to live", "DynamoDB developer guide, \"Using time to live (TTL) in DynamoDB\"");
 
-/// What a table is in when it takes calls. While an index or a setting is changed it takes them, too.
+/// The states in which a table accepts calls: also while an index or a setting is changed.
 const USABLE: [&str; 2] = ["ACTIVE", "UPDATING"];
 
-/// What a global table says whose replicas are written together.
+/// The consistency of a global table whose replicas are written synchronously.
 const STRONG: &str = "STRONG";
 
-/// What an index that holds whole items says.
+/// The projection of an index with whole items.
 const WHOLE: &str = "ALL";
 
-pub(super) fn judge(facts: &Facts, config: &Config, sheet: &mut CheckFindings) {
+pub(super) fn judge(facts: &Facts, config: &Config, findings: &mut CheckFindings) {
     for (name, wanted, found) in [
         (&config.ledger.state, &schema::STATE, &facts.state),
         (&config.ledger.audit, &schema::AUDIT, &facts.audit),
     ] {
-        let mut lines = sheet.about(Subject::Table(name.to_string()));
-        table((name.as_str(), wanted), found, &mut lines);
+        let mut lines = findings.about(Subject::Table(name.to_string()));
+        table(name.as_str(), wanted, found, &mut lines);
     }
 }
 
-fn table((name, wanted): (&str, &Table), found: &TableFacts, lines: &mut Lines<'_>) {
+fn table(name: &str, wanted: &Table, found: &TableFacts, lines: &mut Lines<'_>) {
     let described = match &found.described {
         Ok(described) => described,
-        // What cannot be described is not asked about further: the same reason three times helps nobody.
+        // If it cannot be described, the other reads would only report the same reason again.
         Err(unseen) => return lines.unseen(THERE, unseen),
     };
-    lines.require(
-        THERE,
-        (USABLE.contains(&described.status.as_str()), described.status.clone()),
-        (
-            "it takes no calls",
-            "wait until it is ACTIVE; a table that is being deleted has to be created again",
-        ),
+    lines.found(THERE, described.status.clone()).require(
+        USABLE.contains(&described.status.as_str()),
+        "it does not accept calls",
+        "wait until it is ACTIVE; a table that is being deleted has to be created again",
     );
     let keys = listed(&described.keys);
-    lines.require(
-        KEYS,
-        (described.keys == wanted_keys(&wanted.keys), keys),
-        (
-            &format!("the ledger's key is {}", listed(&wanted_keys(&wanted.keys))),
-            "name another table under [ledger]; a table's keys cannot be changed",
-        ),
+    lines.found(KEYS, keys).require(
+        described.keys == wanted_keys(&wanted.keys),
+        &format!("the ledger's key is {}", listed(&wanted_keys(&wanted.keys))),
+        "name another table under [ledger]; a table's keys cannot be changed",
     );
     if !wanted.indexes.is_empty() {
         indexes(wanted, described, lines);
@@ -103,13 +97,13 @@ fn indexes(wanted: &Table, found: &DescribedTable, lines: &mut Lines<'_>) {
     }
     lines.fail(
         INDEXES,
-        format!("{}: questions to the audit would fail", wrong.join("; ")),
-        "create the index as in infra/writerlink.yaml (an index that is wrong has to be deleted first)",
+        format!("{}: audit queries would fail", wrong.join("; ")),
+        "create the index as in infra/writerlink.yaml (delete a wrong index first)",
     );
 }
 
-/// A lease is a condition on an item, and DynamoDB holds it against the Region's own copy. Copies that are written
-/// together take no transactions, which every commit of the ledger is.
+/// A lease is a condition on an item, which DynamoDB checks against the Region's own replica. Strongly
+/// consistent replicas do not support transactions, and every commit of the ledger is one.
 fn global(wanted: &Table, found: &DescribedTable, lines: &mut Lines<'_>) {
     let regions: Vec<&str> = found.replicas.iter().map(String::as_str).collect();
     let regions = regions.join(", ");
@@ -119,18 +113,18 @@ fn global(wanted: &Table, found: &DescribedTable, lines: &mut Lines<'_>) {
     } else if found.consistency.as_deref() == Some(STRONG) {
         lines.fail(
             GLOBAL,
-            format!("with {regions}, strongly consistent: such a table takes no transactions, and each commit of the ledger is one"),
+            format!("with {regions}, strongly consistent: such a table does not support transactions, which the ledger needs"),
             "name a table of this Region alone under [ledger] (`writerlink setup`, infra/writerlink.yaml)",
         );
     } else if holds_the_leases {
         lines.fail(
             GLOBAL,
-            format!("with {regions}, eventually consistent: a worker there takes the same lease at the same time"),
+            format!("with {regions}, eventually consistent: a worker there can take the same lease at the same time"),
             "name a table of this Region alone under [ledger], or remove the replicas: aws dynamodb update-table \
              --replica-updates '[{\"Delete\": {\"RegionName\": \"REGION\"}}]'",
         );
     } else {
-        lines.pass(GLOBAL, format!("with {regions}, to read there"));
+        lines.pass(GLOBAL, format!("with {regions}, for reads"));
     }
 }
 
@@ -150,7 +144,7 @@ fn recovery(name: &str, found: &Seen<Switch>, lines: &mut Lines<'_>) {
         Ok(Switch::On) => lines.pass(RECOVERY, "on"),
         Ok(Switch::Off) => lines.warn(
             RECOVERY,
-            "off: what is deleted or overwritten by mistake is gone",
+            "off: data deleted or overwritten by mistake is lost",
             format!(
                 "aws dynamodb update-continuous-backups --point-in-time-recovery-specification \
                  PointInTimeRecoveryEnabled=true --table-name {name}"
@@ -171,19 +165,19 @@ fn expiry(wanted: Option<&str>, found: &Seen<Option<String>>, lines: &mut Lines<
         }
         (Some(wanted), Some(found)) => lines.fail(
             EXPIRY,
-            format!("by {found}, an attribute that is not the ledger's: it writes {wanted}"),
+            format!("by {found}, but the ledger writes {wanted}"),
             format!("turn it off, and on again with the attribute {wanted}"),
         ),
         (Some(wanted), None) => lines.warn(
             EXPIRY,
-            "off: entries of settled events are kept for ever, and the table only grows",
+            "off: entries of processed events are kept forever, and the table only grows",
             format!("turn it on with the attribute {wanted}"),
         ),
         (None, Some(found)) => lines.fail(
             EXPIRY,
             format!("by {found}: DynamoDB would delete records, and break the chain"),
-            "turn it off: a record is kept for ever",
+            "turn it off: records are kept forever",
         ),
-        (None, None) => lines.pass(EXPIRY, "off: a record is kept for ever"),
+        (None, None) => lines.pass(EXPIRY, "off: records are kept forever"),
     }
 }

@@ -1,4 +1,4 @@
-//! One cause, one line: what could not be read for a reason that another line tells is not told again.
+//! One cause, one line: a read that failed for a reason that another line reports is not reported again.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use writerlink_engine::ports::installation::{
     Facts, Right, RouteFacts, RouteGroup, Seen, TableFacts, Unseen,
 };
 
-/// What was seen, with a word of where to look in the place of each failure that has its reason elsewhere.
+/// The facts; each failure that another line explains refers to that line.
 pub(super) struct Explained {
     pub(super) facts: Facts,
-    /// The routes of which nothing could be read, and where it stands why.
+    /// The routes of which nothing could be read, and the line that reports why.
     pub(super) routes: BTreeMap<RouteName, &'static str>,
 }
 
 /// What makes many calls fail at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Root {
-    /// The credentials do not hold.
+    /// The credentials are invalid.
     Credentials,
     /// Nothing answers.
     OutOfReach,
@@ -30,7 +30,7 @@ enum Root {
 }
 
 impl Root {
-    /// The line that tells it.
+    /// The line that reports it.
     fn at(self) -> &'static str {
         match self {
             Self::Credentials | Self::OutOfReach => "caller: identity",
@@ -85,7 +85,7 @@ pub(super) fn explained(facts: &Facts) -> Explained {
         route.groups.iter_mut().for_each(of_group);
         let listener = route.weights.as_ref().and_then(refusal);
         if let Some(rules) = &mut route.listener_rules {
-            told_if_alike(rules, listener, "listener");
+            refer_if_same(rules, listener, "listener");
         }
     }
     rights(&mut explained.facts);
@@ -93,7 +93,7 @@ pub(super) fn explained(facts: &Facts) -> Explained {
     explained
 }
 
-/// What explains the failures of what all routes share.
+/// The cause that explains the failures of shared resources.
 fn root_of_all(facts: &Facts) -> Option<Root> {
     let roots = facts.routes.iter().map(|route| root_of(facts, route));
     let roots: Vec<Option<Root>> = roots.collect();
@@ -136,7 +136,7 @@ fn shared(facts: &mut Facts, root: Root) {
         root.cut(&mut table.expiry);
     }
     for (right, seen) in &mut facts.rights {
-        // This refusal is what is hoped for, whoever asks. Without credentials it says nothing.
+        // This refusal is what the check wants, for every caller. Without credentials it proves nothing.
         let refused = refusal(seen) == Some(ErrorKind::Denied);
         let on_purpose = *right == Right::ChangeAudit && root == Root::Account && refused;
         if !on_purpose {
@@ -166,9 +166,9 @@ fn of_route(route: &mut RouteFacts, root: Root) {
     root.cut(&mut route.vpc_networking);
 }
 
-fn told_if_alike<T>(seen: &mut Seen<T>, like: Option<ErrorKind>, at: &'static str) {
+fn refer_if_same<T>(seen: &mut Seen<T>, like: Option<ErrorKind>, at: &'static str) {
     let alike = like.is_some() && refusal(seen) == like;
-    // What one call is denied another may have.
+    // A denied call says nothing about another call.
     if alike && like != Some(ErrorKind::Denied) {
         *seen = Err(Unseen::Told(at));
     }
@@ -176,10 +176,10 @@ fn told_if_alike<T>(seen: &mut Seen<T>, like: Option<ErrorKind>, at: &'static st
 
 fn of_group(group: &mut RouteGroup) {
     let described = refusal(&group.facts.described);
-    told_if_alike(&mut group.observed, described, "target group");
+    refer_if_same(&mut group.observed, described, "target group");
 }
 
-/// What the caller may not read has a line of its own; a line for each route would repeat it.
+/// A permission that the caller lacks has its own line; one for each route would repeat it.
 fn chain_ends(routes: &mut [RouteFacts], rights: &[(Right, Seen<()>)]) {
     for (right, at) in
         [(Right::ReadState, "caller: may read the state"), (Right::ReadAudit, "caller: may read the audit")]
@@ -196,7 +196,7 @@ fn chain_ends(routes: &mut [RouteFacts], rights: &[(Right, Seen<()>)]) {
     }
 }
 
-/// A table that is not there, or does not answer, cannot be read or written either.
+/// A table that is missing or unreachable cannot be read or written either.
 fn rights(facts: &mut Facts) {
     let described = |table: &TableFacts| refusal(&table.described);
     let (state, audit) = (described(&facts.state), described(&facts.audit));
@@ -210,7 +210,7 @@ fn rights(facts: &mut Facts) {
             }
         };
         for table in tables {
-            told_if_alike(seen, table, "its table: is there");
+            refer_if_same(seen, table, "its table: is there");
         }
     }
 }

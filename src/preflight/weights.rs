@@ -1,6 +1,6 @@
-//! A weighted route's listener: whether each group has its place there, and its instance in it.
+//! A weighted route's listener: whether it forwards to each group, and each group has its instance.
 
-use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
+use crate::preflight::finding::{Check, CheckFindings, Lines};
 use crate::preflight::group::{STICKY, subject};
 use writerlink_core::actuation::weights::{Stickiness, Weights};
 use writerlink_core::model::names::{InstanceId, TargetGroupArn};
@@ -19,14 +19,14 @@ const RULES: Check = Check::aws(
 const OTHERS: Check = Check::ours("other groups");
 const WARM: Check = Check::aws("warm", "aws-load-balancer-controller issue 1834");
 
-pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
+pub(super) fn judge(facts: &RouteFacts, findings: &mut CheckFindings) {
     let Some(seen) = &facts.weights else {
         return;
     };
-    let mut lines = sheet.about(Subject::Route(facts.route.name.clone()));
+    let mut lines = findings.about_route(facts);
     match seen {
         Ok(weights) => listener(facts, weights, &mut lines),
-        // Our own refusal of a listener that a weighted route cannot have: its words say what it has to be.
+        // Our own refusal of an unsuitable listener: its message says what is required.
         Err(Unseen::Refused(error)) if error.kind == ErrorKind::Invalid => lines.fail(
             LISTENER,
             error.message.clone(),
@@ -38,7 +38,7 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
         listener_rules(facts, rules, &mut lines);
     }
     for group in &facts.groups {
-        let mut lines = sheet.about(subject(facts, group));
+        let mut lines = findings.about(subject(facts, group));
         warm(facts, group, &mut lines);
     }
 }
@@ -49,13 +49,10 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
         .filter(|group| weights.of(&group.arn).is_none())
         .filter_map(|group| group.instance.as_ref().map(InstanceId::as_str))
         .collect();
-    lines.require(
-        LISTENER,
-        (missing.is_empty(), format!("forwards to {} groups", weights.groups.len())),
-        (
-            &format!("not to the group of {}, so a failover there cannot be followed", missing.join(", ")),
-            "add the group to the listener's forward action, with weight 0",
-        ),
+    lines.found(LISTENER, format!("forwards to {} groups", weights.groups.len())).require(
+        missing.is_empty(),
+        &format!("not to the group of {}, so a failover to it cannot be followed", missing.join(", ")),
+        "add the group to the listener's forward action, with weight 0",
     );
     let route = &facts.route.name;
     let in_service = weights.in_service();
@@ -64,13 +61,15 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
         1 => lines.pass(WEIGHTS, found),
         0 => lines.fail(
             WEIGHTS,
-            format!("{found}: no group gets any connection"),
+            format!("{found}: no group gets connections"),
             format!("writerlink swap {route} --to INSTANCE --reason \"first weight\""),
         ),
         _ => lines.fail(
             WEIGHTS,
-            format!("{found}: connections are divided among instances of which one writes"),
-            format!("writerlink plan {route} shows the call that is missing; an event, or a look of the timer, makes it"),
+            format!(
+                "{found}: connections are split among several instances, of which only one is the writer"
+            ),
+            format!("writerlink plan {route} shows the missing call; an event or a reconcile pass makes it"),
         ),
     }
     stickiness(weights, lines);
@@ -89,36 +88,33 @@ fn listener(facts: &RouteFacts, weights: &Weights, lines: &mut Lines<'_>) {
     }
 }
 
-/// Who sticks to a group comes back to it at whatever weight it has.
+/// A sticky client keeps its group, whatever its weight.
 fn stickiness(weights: &Weights, lines: &mut Lines<'_>) {
     match weights.stickiness {
         None | Some(Stickiness::Off) => lines.pass(STICKY, "off"),
         Some(Stickiness::On(_)) => lines.fail(
             STICKY,
-            "on: connections from one address go to the group that they went to before. Through PrivateLink all come from \
-             the load balancer's own, so after a move they go on to the demoted writer",
+            "on: connections from one address keep going to the same group. Through PrivateLink all connections come from \
+             the load balancer's own address, so after a move they stay on the demoted writer",
             "turn TargetGroupStickinessConfig of the listener's forward action off (aws elbv2 modify-listener)",
         ),
     }
 }
 
-/// Rules count before the default action, whose weights are all that a route moves.
+/// Rules take precedence over the default action, and a route moves only the default action's weights.
 fn listener_rules(facts: &RouteFacts, rules: &Seen<Vec<ListenerRule>>, lines: &mut Lines<'_>) {
-    let rules = match rules {
-        Ok(rules) => rules,
-        Err(unseen) => return lines.unseen(RULES, unseen),
-    };
+    let Some(rules) = lines.read(RULES, rules) else { return };
     let own = |arn: &String| facts.groups.iter().any(|group| group.arn.as_str() == arn);
     let past = rules.iter().filter(|rule| rule.groups.iter().any(own));
     let past: Vec<&str> = past.map(|rule| rule.priority.as_str()).collect();
     match (rules.len(), past.is_empty()) {
-        (0, _) => lines.pass(RULES, "none: the default action decides"),
-        (count, true) => lines.pass(RULES, format!("{count}, none of which forwards to a group of the route")),
+        (0, _) => lines.pass(RULES, "none: the default action applies"),
+        (count, true) => lines.pass(RULES, format!("{count}, and none forwards to a group of the route")),
         (_, false) => lines.fail(
             RULES,
             format!(
-                "{} forwards to groups of the route by itself, before the default action: a move changes the default action's \
-                 weights alone, and leaves what the rule forwards on the demoted writer",
+                "{} forwards to groups of the route before the default action: a move only changes the default action's \
+                 weights, so connections by the rule stay on the demoted writer",
                 past.join(", ")
             ),
             "delete the rule (aws elbv2 delete-rule), or give its clients a listener of their own",
@@ -126,7 +122,7 @@ fn listener_rules(facts: &RouteFacts, rules: &Seen<Vec<ListenerRule>>, lines: &m
     }
 }
 
-/// What the strategy lives by: every instance is registered in its own group before it is needed.
+/// The strategy requires that every instance is registered in its own group before a failover.
 fn warm(facts: &RouteFacts, group: &RouteGroup, lines: &mut Lines<'_>) {
     let (Some(instance), Ok(rows)) = (&group.instance, &group.observed) else {
         return;
@@ -142,7 +138,7 @@ fn warm(facts: &RouteFacts, group: &RouteGroup, lines: &mut Lines<'_>) {
         lines.warn(
             WARM,
             format!("{target} is not registered: a failover there waits 3 to 5 minutes for it"),
-            "let the worker look at the route (its timer registers what is missing), or register it by hand",
+            "wait for a reconcile pass of the worker, which registers missing targets, or register it by hand",
         );
     }
 }

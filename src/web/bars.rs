@@ -1,4 +1,4 @@
-//! Stretches of time drawn to scale, as SVG inside of the page: what a bar shows stands in words beside it.
+//! Periods of time drawn to scale, as SVG in the page. The text beside a bar gives the same values.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use crate::web::moves::Move;
 use writerlink_core::ledger::record::Step;
 use writerlink_core::model::time::Timestamp;
 
-/// What a stretch of a bar stands for. Its colour says it, and its place and height do too.
+/// The meaning of a part of a bar, shown by colour, position and height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum Shape {
-    /// Nothing was known of it here yet: a thin line in the middle.
-    Unheard,
+    /// The event's delay: a thin line in the middle.
+    EventDelay,
     /// Calls were made: a block of the whole height.
     Work,
     /// A call that only reads: a lower block.
-    Look,
+    Read,
     /// A call of the ledger: lower still.
     Record,
-    /// Waiting for the load balancer to serve: a band.
+    /// Waiting for the new target to become healthy: a band.
     Arriving,
-    /// Waiting for the old target to go: a line at the bottom.
+    /// Waiting for the old target to be removed: a line at the bottom.
     Leaving,
     /// A call that failed: a block of the whole height.
     Failed,
@@ -32,22 +32,22 @@ impl Shape {
     /// From the top, and how high, of [`HEIGHT`].
     fn place(self) -> (&'static str, &'static str) {
         match self {
-            Self::Unheard => ("6", "2"),
+            Self::EventDelay => ("6", "2"),
             Self::Work | Self::Failed => ("1", "12"),
-            Self::Look => ("3", "8"),
+            Self::Read => ("3", "8"),
             Self::Record => ("5", "4"),
             Self::Arriving => ("4", "6"),
             Self::Leaving => ("11", "2"),
         }
     }
 
-    /// What a call's name says of it.
+    /// The shape of a call, by its name.
     pub(super) fn of(step: &Step) -> Self {
         match step.name.as_str() {
             _ if step.error.is_some() => Self::Failed,
             _ if step.has_changed_something() => Self::Work,
             "Begin" | "Finish" | "ExtendLease" => Self::Record,
-            _ => Self::Look,
+            _ => Self::Read,
         }
     }
 }
@@ -55,10 +55,10 @@ impl Shape {
 /// How high a bar is, in pixels.
 const HEIGHT: &str = "14";
 
-/// What of a bar's width a stretch has at least, in percent: however short it was, it did happen.
+/// The least width of a part, in percent of the bar: a short call stays visible.
 const WIDTH_MIN: f64 = 0.4;
 
-/// A stretch of time.
+/// A part of a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stretch {
     pub(super) shape: Shape,
@@ -79,7 +79,7 @@ pub(super) fn bar(whole: Duration, stretches: &[Stretch]) -> Markup {
     }
 }
 
-/// Where a stretch begins and how wide it is, in percent of the whole; nothing reaches beyond its end.
+/// Start and width of a part, in percent of the bar; a part ends within the bar.
 pub(super) fn extent(from: Duration, to: Duration, whole: Duration) -> (String, String) {
     let percent = |at: Duration| {
         let part = at.as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE);
@@ -90,15 +90,15 @@ pub(super) fn extent(from: Duration, to: Duration, whole: Duration) -> (String, 
     (format!("{x:.2}%"), format!("{width:.2}%"))
 }
 
-/// A transition's stretches, counted from its origin.
+/// The parts of a transition's bar, counted from its origin.
 pub(super) fn of_move(moved: &Move) -> Vec<Stretch> {
     let since = |at: Timestamp| at.since(moved.origin());
     let began = since(moved.began());
     let ended = moved.ended.map_or(began, since);
     let waited = [
-        (Shape::Unheard, Duration::ZERO, Some(began)),
-        (Shape::Arriving, ended, moved.serving.or(moved.overdue).map(since)),
-        (Shape::Leaving, ended, moved.drained.map(since)),
+        (Shape::EventDelay, Duration::ZERO, Some(began)),
+        (Shape::Arriving, ended, moved.healthy.or(moved.overdue).map(since)),
+        (Shape::Leaving, ended, moved.removed.map(since)),
     ];
     let waited = waited.into_iter().filter_map(|(shape, from, to)| {
         let to = to.filter(|to| *to > from)?;
@@ -119,12 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stretch_is_drawn_to_scale() {
+    fn a_part_of_a_bar_is_drawn_to_scale() {
         assert_eq!(place(15, 30), ("25.00%".to_owned(), "25.00%".to_owned()));
     }
 
     #[test]
-    fn however_short_it_was_it_is_seen_and_nothing_reaches_beyond_the_end() {
+    fn a_short_part_is_visible_and_no_part_reaches_beyond_the_bar() {
         assert_eq!(place(0, 0), ("0.00%".to_owned(), "0.40%".to_owned()));
         assert_eq!(place(60, 600), ("99.60%".to_owned(), "0.40%".to_owned()));
         let nothing = extent(Duration::ZERO, Duration::ZERO, Duration::ZERO);

@@ -14,13 +14,13 @@ pub(super) struct Choice {
     page: usize,
     pages: usize,
     found: usize,
-    /// What the names contain.
+    /// A part of the names.
     find: String,
 }
 
 impl Choice {
-    /// Of what `page=2&find=ord` asks for. What a name of a route cannot contain is left out of `find`, so nothing in it
-    /// has to be decoded.
+    /// From a query such as `page=2&find=ord`. Characters that a route name cannot contain are removed from
+    /// `find`, so nothing has to be decoded.
     pub(super) fn of(routes: &[Route], query: &str, on_a_page: usize) -> Self {
         let value = |wanted: &str| {
             let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -46,7 +46,7 @@ impl Choice {
     }
 }
 
-/// A field for a part of the names, where there are more routes than one page has.
+/// A search field, if there are more routes than fit on a page.
 pub(super) fn chooser(choice: &Choice) -> Markup {
     let Choice { found, page, pages, find, .. } = choice;
     html! {
@@ -61,7 +61,7 @@ pub(super) fn chooser(choice: &Choice) -> Markup {
     }
 }
 
-/// The way to the next page.
+/// Links to the next and previous page.
 pub(super) fn leaf(choice: &Choice) -> Markup {
     html! {
         @if choice.pages > 1 {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_is_read_and_what_no_name_has_is_left_out() {
+    fn a_query_is_read_without_characters_that_no_name_has() {
         assert_eq!(Choice::of(&[], "find=Ord<script>&page=2", 1).find, "ordscript");
         let nonsense = Choice::of(&[], "page=-1&&=&find", 1);
         assert_eq!((nonsense.page, nonsense.find.as_str()), (1, ""));

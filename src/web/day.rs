@@ -13,11 +13,12 @@ use writerlink_core::model::time::Timestamp;
 /// How far back the timeline goes.
 pub(super) const LOOK_BACK: Duration = Duration::from_hours(24);
 
-/// How many lanes are shown, and how many marks in one: more could not be told apart, and the page has its limit.
+/// How many lanes are shown, and how many marks in one: more could not be distinguished, and the page is
+/// limited.
 const LANES_MAX: usize = 12;
 const MARKS_MAX: usize = 16;
 
-/// Where the grid stands: every six hours.
+/// The positions of the grid lines: every six hours.
 const GRID: [&str; 3] = ["25%", "50%", "75%"];
 
 /// What happened on one route, newest first.
@@ -51,18 +52,18 @@ pub(super) fn day(room: &mut Room, moves: &[Move], now: Timestamp) -> Markup {
     let more = lanes.len().saturating_sub(LANES_MAX);
     let shown = &lanes[..lanes.len().min(LANES_MAX)];
     let heads = ["Route", "24 hours ago … now (a line every 6 hours)", "What"];
-    let caption = "Each mark is a transition, as long as it took from its evidence to its last sign";
+    let caption = "Each mark is a transition, from its evidence to its last record";
     let cells =
         |lane: &Lane<'_>| [html! { (lane.route.as_str()) }, drawn(lane, now), html! { (lane.in_words()) }];
     html! {
         (table(room, caption, heads, shown, cells))
         @if more > 0 {
-            p { span.dim { "and " (more) " more routes, which had less to tell" } }
+            p { span.dim { "and " (more) " more routes with older transitions" } }
         }
     }
 }
 
-/// Where somebody has to look first, then where the newest thing happened.
+/// Routes with a problem first, then by newest transition.
 fn lanes(moves: &[Move]) -> Vec<Lane<'_>> {
     let mut lanes: Vec<Lane<'_>> = Vec::new();
     for moved in moves {
@@ -85,8 +86,7 @@ fn drawn(lane: &Lane<'_>, now: Timestamp) -> Markup {
     }
 }
 
-/// A mark says by its height and its outline what its colour says. The list below has the newest ones' links for who
-/// does not use a mouse.
+/// Height and outline of a mark repeat its colour. The list below has the newest links for keyboard users.
 fn mark(moved: &Move, now: Timestamp) -> Markup {
     let from = moved.origin().since(now.minus(LOOK_BACK));
     let (x, width) = extent(from, from + moved.span(), LOOK_BACK);
@@ -100,7 +100,7 @@ fn mark(moved: &Move, now: Timestamp) -> Markup {
     html! {
         a href={ "/transitions/" (maud::display(moved.transition)) } tabindex="-1" {
             @if tone == Tone::Bad {
-                // A sign and no block: it is found without its colour.
+                // A sign instead of a block, which is visible without colour.
                 text class=(tone.as_ref()) x=(x) y="14" { (title) (tone.sign()) }
             } @else {
                 rect class=(tone.as_ref()) x=(x) y=(y) width=(width) height=(height) { (title) }
@@ -109,13 +109,13 @@ fn mark(moved: &Move, now: Timestamp) -> Markup {
     }
 }
 
-/// The whole that the bars of a list are drawn to: the longest of them, but no longer than what leaves the others
-/// to be seen.
+/// The length that the bars of a list are drawn to: the longest of them, within limits that keep short ones
+/// visible.
 pub(super) fn scale(moves: &[Move]) -> Duration {
     let longest = moves.iter().map(Move::span).max().unwrap_or_default();
     longest.clamp(SCALE_MIN, SCALE_MAX)
 }
 
-/// The scale's limits: a second, lest milliseconds look like an outage, and a quarter of an hour.
+/// The scale's limits: a second, so that milliseconds do not look like an outage, and a quarter of an hour.
 const SCALE_MIN: Duration = Duration::from_secs(1);
 const SCALE_MAX: Duration = Duration::from_mins(15);

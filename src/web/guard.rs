@@ -1,4 +1,4 @@
-//! What every answer has in common, whoever asks for what.
+//! Headers and refusals of every response.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,7 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-/// Nothing is loaded from anywhere but here, nothing runs, and nobody frames the page.
+/// Nothing is loaded from elsewhere, no script runs, and no site frames the page.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 
@@ -18,12 +18,12 @@ const HEADERS: [(&str, &str); 6] = [
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
-    // Events and addresses belong in nobody's cache, and a state that is shown again must be today's.
+    // Events and addresses must not be cached, and a page must not show an old state.
     ("cache-control", "no-store"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// Lets through to `app` what only reads and was meant for this machine.
+/// Passes only read requests that are addressed to this machine to `app`.
 pub(super) fn guarded(app: Router, address: SocketAddr) -> Router {
     let on_loopback = address.ip().is_loopback();
     let guard = middleware::from_fn(move |request: Request, next: Next| async move {
@@ -43,7 +43,7 @@ fn refused(on_loopback: bool, request: &Request) -> Option<Response> {
     if request.version() != Version::HTTP_11 {
         return refuse(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "this server speaks HTTP/1.1 alone\n");
     }
-    // Of two it would be a matter of taste which one counts (RFC 9112, 3.2).
+    // With two it would be ambiguous which one counts (RFC 9112, 3.2).
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return refuse(StatusCode::BAD_REQUEST, "a request has exactly one Host header\n");
@@ -60,9 +60,9 @@ fn refused(on_loopback: bool, request: &Request) -> Option<Response> {
     None
 }
 
-/// Against DNS rebinding: a page somewhere on the web whose name comes to stand for 127.0.0.1 would be of the same
-/// origin as this one, and could read it in the browser of whoever has a session open. Its name is still in `Host`.
-/// The port is not looked at, since that of a forwarded session is another.
+/// Against DNS rebinding: a page somewhere on the web whose name comes to stand for 127.0.0.1 would be of the
+/// same origin as this one, and could read it in the browser of a person with an open session. Its name is
+/// still in `Host`. The port is not compared: a forwarded session has another one.
 fn names_this_machine(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,

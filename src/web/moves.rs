@@ -1,4 +1,4 @@
-//! Transitions as a page shows them, put together from their records.
+//! Transitions as the page shows them, combined from their records.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,34 +14,34 @@ use writerlink_core::status::last_move::{Phase, phases};
 use writerlink_engine::ports::StoredRecord;
 use writerlink_engine::text::span;
 
-/// One transition, from what spoke for it to what came of it.
+/// One transition, from its evidence to its effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Move {
     pub(super) route: RouteName,
     pub(super) transition: TransitionId,
     pub(super) cause: Cause,
-    /// The newest thing that was recorded of the attempt itself.
+    /// The newest record kind of the attempt itself.
     pub(super) last: RecordKind,
     pub(super) outcome: Option<Outcome>,
     pub(super) reason: Option<Reason>,
     pub(super) instance: Option<InstanceId>,
-    /// When the evidence was said.
-    pub(super) said: Option<Timestamp>,
+    /// The time of the evidence.
+    pub(super) evidence_at: Option<Timestamp>,
     /// When its end was recorded.
     pub(super) ended: Option<Timestamp>,
     /// How long its calls took.
     pub(super) took: Duration,
-    /// When the new target was first seen to serve.
-    pub(super) serving: Option<Timestamp>,
-    /// When it was recorded that the new target does not serve in time.
+    /// When the new target was first healthy.
+    pub(super) healthy: Option<Timestamp>,
+    /// When it was recorded that the new target is not healthy in time.
     pub(super) overdue: Option<Timestamp>,
-    /// When the last old target was seen to be gone.
-    pub(super) drained: Option<Timestamp>,
-    /// What was reached when.
+    /// When the last old target was removed.
+    pub(super) removed: Option<Timestamp>,
+    /// The phases that were reached, with times.
     pub(super) phases: Vec<Phase>,
 }
 
-/// The transitions of these records, the one that began last first.
+/// The transitions of these records, newest first.
 pub(super) fn moves(records: &[StoredRecord]) -> Vec<Move> {
     let mut in_order: Vec<&StoredRecord> = records.iter().collect();
     in_order.sort_by_key(|stored| (&stored.record.route, stored.record.seq));
@@ -56,7 +56,7 @@ pub(super) fn moves(records: &[StoredRecord]) -> Vec<Move> {
 }
 
 impl Move {
-    /// Of one transition's records, oldest first. Of the attempt itself, what was recorded last counts.
+    /// From one transition's records, oldest first. For the attempt itself, the last record counts.
     fn of(records: &[&StoredRecord]) -> Option<Self> {
         let first = &records.first()?.record;
         let entries: Vec<&Entry> = records.iter().map(|stored| &stored.record.entry).collect();
@@ -73,12 +73,12 @@ impl Move {
             outcome: own.iter().rev().find_map(|e| e.outcome),
             reason: own.iter().rev().find_map(|e| e.reason),
             instance: desired.map(|(instance, _)| instance.clone()),
-            said: entries.iter().find_map(|e| e.trigger.as_ref().map(RecordedTrigger::at)),
+            evidence_at: entries.iter().find_map(|e| e.trigger.as_ref().map(RecordedTrigger::at)),
             ended: own.iter().rfind(end).map(|e| e.at),
             took: own.iter().map(|e| e.took()).max().unwrap_or_default(),
-            serving: times(RecordKind::TargetHealthy).chain(times(RecordKind::RelaysSwitched)).next_back(),
+            healthy: times(RecordKind::TargetHealthy).chain(times(RecordKind::RelaysSwitched)).next_back(),
             overdue: times(RecordKind::TargetNotHealthy).chain(times(RecordKind::NotSwitched)).next_back(),
-            drained: times(RecordKind::TargetRemoved).max(),
+            removed: times(RecordKind::TargetRemoved).max(),
             phases: phases(&entries),
         })
     }
@@ -89,7 +89,7 @@ impl Move {
     }
 
     pub(super) fn tone(&self) -> Tone {
-        if self.overdue.is_some() && self.serving.is_none() {
+        if self.overdue.is_some() && self.healthy.is_none() {
             return Tone::Bad;
         }
         if self.reason == Some(Reason::SourcesAgree) {
@@ -98,40 +98,40 @@ impl Move {
         Tone::of(self.last, self.outcome)
     }
 
-    /// How it ended, or how far it is, in the record's own word.
+    /// Its outcome, or its last record kind.
     pub(super) fn word(&self) -> &'static str {
         let last = self.last.as_str();
         self.outcome.map_or(last, Outcome::as_str)
     }
 
-    /// What its bar begins with: the evidence, or the attempt where that is not known or is younger.
+    /// The start of its bar: the evidence, or the attempt if the evidence is unknown or younger.
     pub(super) fn origin(&self) -> Timestamp {
-        self.said.map_or(self.began(), |said| said.min(self.began()))
+        self.evidence_at.map_or(self.began(), |at| at.min(self.began()))
     }
 
-    /// How long it is by what is known of it.
+    /// From its origin to its last known time.
     pub(super) fn span(&self) -> Duration {
-        let ends = [self.ended, self.serving, self.overdue, self.drained];
+        let ends = [self.ended, self.healthy, self.overdue, self.removed];
         let last = ends.into_iter().flatten().max().unwrap_or(self.began());
         last.since(self.origin())
     }
 
-    /// What its bar shows, in words.
+    /// The text of its bar.
     pub(super) fn in_words(&self) -> String {
         let after = |at: Timestamp| span(at.since(self.origin()));
         let mut words =
-            vec![format!("heard after {}", after(self.began())), format!("calls {}", span(self.took))];
+            vec![format!("event delay {}", after(self.began())), format!("calls {}", span(self.took))];
         let mut add = |at: Option<Timestamp>, what: &str| {
             words.extend(at.map(|at| format!("{what} after {}", after(at))));
         };
-        add(self.overdue, "not serving");
-        add(self.serving, "serving");
-        add(self.drained, "old target gone");
+        add(self.overdue, "target not healthy");
+        add(self.healthy, "target healthy");
+        add(self.removed, "old target removed");
         words.join(", ")
     }
 }
 
-/// Whether a record tells of the attempt, and not of what came of it afterwards.
+/// Whether a record is about the attempt, not about its later effect.
 fn is_of_the_attempt(kind: RecordKind) -> bool {
     !matches!(
         kind,
@@ -143,21 +143,21 @@ fn is_of_the_attempt(kind: RecordKind) -> bool {
     )
 }
 
-/// How something is to be looked at. A colour, of the class of its name, says it, and a sign and a word beside it.
+/// The rating of a state or record: a CSS class with a colour, repeated by a sign and a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum Tone {
     /// As it should be.
     Good,
-    /// Somebody has to look.
+    /// A person has to act.
     Bad,
-    /// A rule or a person holds it back.
+    /// Held by a rule or a person.
     Held,
-    /// It is not finished.
+    /// In progress.
     UnderWay,
     /// Nothing had to be done.
     Plain,
-    /// Nobody can tell.
+    /// It could not be determined.
     Unknown,
 }
 

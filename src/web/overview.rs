@@ -1,4 +1,4 @@
-//! `/`: how the routes are now, and what happened in the last day.
+//! `/`: the state of the routes, and the last day.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use crate::web::moves::Tone;
 use crate::web::parts;
 use crate::web::parts::{ROOM, Room, badge, section, table, time, transition_link};
 use crate::web::recent::{Recent, happened};
-use crate::web::shared::KEPT_FOR;
+use crate::web::shared::REFRESHED_EVERY;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::time::Timestamp;
 use writerlink_core::status::health::RouteHealth;
@@ -16,12 +16,12 @@ use writerlink_engine::survey::view::{GroupView, RouteView, TargetView};
 use writerlink_engine::survey::{Part, RouteSurvey, Survey};
 use writerlink_engine::text::span;
 
-/// How many targets of a group, and how many characters of a reason: a group that holds more than an ordinary one must
+/// How many targets of a group, and how many characters of a reason: a large group must
 /// not push the page over its limit.
 const TARGETS_SHOWN: usize = 6;
 const WHY_CHARS_MAX: usize = 400;
 
-/// How many bytes the routes may have before the last one is begun: some are left for the day.
+/// How many bytes the routes may take before the last one is written; the rest is for the day.
 const ROOM_OF_ROUTES: usize = 50_000;
 
 /// How many groups of a weighted route, those with a weight first: a cluster has up to sixteen instances.
@@ -30,7 +30,7 @@ const GROUPS_SHOWN: usize = 4;
 /// How many parts that could not be read.
 const UNREAD_SHOWN: usize = 2;
 
-/// How much of a hash tells two apart at a glance; the transition's page has all of it.
+/// How many characters of a hash are shown; the transition's page has all of it.
 const HASH_CHARS: usize = 8;
 
 /// The page.
@@ -52,7 +52,7 @@ pub(super) fn page(
         }
     };
     let main = html! {
-        h1 { "Routes now" }
+        h1 { "Routes" }
         (summary(survey, now))
         (chooser(choice))
         (routes)
@@ -62,7 +62,7 @@ pub(super) fn page(
     parts::page(from, "Routes", &main)
 }
 
-/// The page's answer to why somebody opened it.
+/// The counts of states, the queue, and the time of the read.
 fn summary(survey: &Survey, now: Timestamp) -> Markup {
     let count =
         |health: RouteHealth| survey.routes.iter().filter(|route| route.assessment.health == health).count();
@@ -76,7 +76,7 @@ fn summary(survey: &Survey, now: Timestamp) -> Markup {
         }
         p { (messages("Queue", &queue.depth)) " " (messages("Dead letters", &queue.dead_letters)) }
         p.dim {
-            "Read at " (time(survey.at, now)) ". Refreshed every " (KEPT_FOR.as_secs()) " s."
+            "Read at " (time(survey.at, now)) ". Refreshed every " (REFRESHED_EVERY.as_secs()) " s."
         }
     }
 }
@@ -92,7 +92,7 @@ fn messages(name: &str, depth: &Part<Depth>) -> String {
 
 fn routes(room: &mut Room, survey: &Survey, now: Timestamp) -> Markup {
     let heads = ["Route", "State", "Desired", "Actual (load balancer)", "Last move", "Lease", "Chain"];
-    let caption = "Desired by the ledger, and actual by the load balancer";
+    let caption = "Desired target by the ledger, actual targets by the load balancer";
     table(room, caption, heads, &survey.routes, |survey| {
         let view = RouteView::of(survey);
         let name = html! {
@@ -101,7 +101,7 @@ fn routes(room: &mut Room, survey: &Survey, now: Timestamp) -> Markup {
         };
         [
             name,
-            stands(survey, &view),
+            state(survey, &view),
             desired(survey, now),
             groups(&view),
             last_move(survey, now),
@@ -111,7 +111,7 @@ fn routes(room: &mut Room, survey: &Survey, now: Timestamp) -> Markup {
     })
 }
 
-fn stands(survey: &RouteSurvey, view: &RouteView) -> Markup {
+fn state(survey: &RouteSurvey, view: &RouteView) -> Markup {
     let health = survey.assessment.health;
     html! {
         (badge(Tone::of_route(health), health.as_str()))
@@ -122,7 +122,7 @@ fn stands(survey: &RouteSurvey, view: &RouteView) -> Markup {
         @for held in &view.holds {
             div {
                 (badge(Tone::Held, held.rule))
-                // The judgement has said it already where that is why the route is not right.
+                // The assessment's reason may already contain it.
                 @if !view.why.contains(&held.note) { " " span.dim { (shortened(&held.note)) } }
             }
         }
@@ -136,16 +136,16 @@ fn stands(survey: &RouteSurvey, view: &RouteView) -> Markup {
 fn desired(survey: &RouteSurvey, now: Timestamp) -> Markup {
     let control = survey.control();
     let Some(desired) = control.and_then(|control| control.desired.as_ref()) else {
-        return html! { span.dim { "nobody has said yet" } };
+        return html! { span.dim { "no event yet" } };
     };
     html! {
         div { (desired.instance.as_str()) }
         @for target in desired.targets().iter().take(TARGETS_SHOWN) {
             div { code { (maud::display(target)) } }
         }
-        div { span.dim { "said " (span(now.since(desired.evidence.at))) " ago" } }
+        div { span.dim { "evidence " (span(now.since(desired.evidence.at))) " ago" } }
         @if let Some(waiting) = control.and_then(|control| control.waiting.as_ref()) {
-            div { (format_args!("held back: {} at {}", waiting.instance, waiting.target)) }
+            div { (format_args!("held: {} at {}", waiting.instance, waiting.target)) }
         }
     }
 }
@@ -162,8 +162,8 @@ fn groups(view: &RouteView) -> Markup {
             @if let Some(instance) = &group.instance {
                 div { (instance) @if let Some(weight) = group.weight { ", weight " (weight) } }
             }
-            @let asked = view.desired.is_some() && group.weight.is_none_or(|weight| weight > 0);
-            (targets(group, asked))
+            @let in_use = view.desired.is_some() && group.weight.is_none_or(|weight| weight > 0);
+            (targets(group, in_use))
         }
         @if more > 0 { div { span.dim { "and " (more) " more groups" } } }
     }
@@ -185,9 +185,9 @@ fn relays(view: &RouteView) -> Markup {
     }
 }
 
-/// The rows of a group. `marks_strangers` says whether a target that is not desired is marked as such: not where nobody
-/// has said what is, nor in a group without a weight, whose target only stands by.
-fn targets(group: &GroupView, marks_strangers: bool) -> Markup {
+/// The rows of a group. With `mark_others` a target that is not desired is marked: not before the first
+/// event, and not in a group without weight, whose target is only registered in advance.
+fn targets(group: &GroupView, mark_others: bool) -> Markup {
     let Some(targets) = &group.targets else {
         return html! { div { span.dim { "could not be read" } } };
     };
@@ -197,7 +197,7 @@ fn targets(group: &GroupView, marks_strangers: bool) -> Markup {
         @for TargetView { target, state, desired, .. } in targets.iter().take(TARGETS_SHOWN) {
             div {
                 code { (target) } " " (shortened(state))
-                @if !desired && marks_strangers { " " span.dim { "(not desired)" } }
+                @if !desired && mark_others { " " span.dim { "(not desired)" } }
             }
         }
         @if more > 0 { div { span.dim { "and " (more) " more" } } }

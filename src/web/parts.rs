@@ -1,4 +1,4 @@
-//! What pages are put together from. `maud` escapes every value that stands in them.
+//! Building blocks of the pages. `maud` escapes every value that stands in them.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,11 +13,12 @@ use writerlink_engine::text::{clean, span};
 pub(super) const STYLE_PATH: &str = "/style.css";
 pub(super) const ICON_PATH: &str = "/icon.svg";
 
-/// How many bytes a page has for what can be left out. Texts from outside have no sensible bound of their own, so the
-/// page has one. The rest of [`crate::web::PAGE_BYTES_MAX`] is for what is always there, and for what has begun by then.
+/// How many bytes a page has for its optional parts. Texts from outside are unbounded, so the page is
+/// bounded. The rest of [`crate::web::PAGE_BYTES_MAX`] is for the parts that are always there, and for the
+/// last optional part.
 pub(super) const ROOM: usize = 80_000;
 
-/// How many bytes are left for what can be left out.
+/// How many bytes are left for optional parts.
 #[derive(Debug)]
 pub(super) struct Room(pub(super) usize);
 
@@ -26,14 +27,14 @@ impl Room {
         self.0 == 0
     }
 
-    /// Takes the room that this needs on the page, where invisible characters are written as their numbers.
+    /// Takes the room that this needs on the page, with invisible characters escaped.
     pub(super) fn counted(&mut self, markup: Markup) -> Markup {
         self.0 = self.0.saturating_sub(clean(&markup.0).len());
         markup
     }
 }
 
-/// A page with what every page has: whose it is, above all. Two tabs of two installations look alike otherwise.
+/// A whole page. Its header names the installation: tabs of two installations would look alike otherwise.
 pub(super) fn page(from: Option<&Provenance>, title: &str, main: &Markup) -> String {
     let document = html! {
         html lang="en" {
@@ -62,12 +63,12 @@ pub(super) fn page(from: Option<&Provenance>, title: &str, main: &Markup) -> Str
     format!("{}\n{}\n", DOCTYPE.0, clean(&document.0))
 }
 
-/// The answer that this page is.
+/// The response with this page.
 pub(super) fn shown(status: StatusCode, page: String) -> Response {
     (status, [("content-type", "text/html; charset=utf-8")], page).into_response()
 }
 
-/// A page that only says something.
+/// A page with a message.
 pub(super) fn notice(from: Option<&Provenance>, title: &str, heading: &str, text: &str) -> String {
     let main = html! {
         h1 { (heading) }
@@ -102,7 +103,7 @@ pub(super) fn instant(at: Timestamp) -> Markup {
     html! { time datetime=(iso) { (iso) } }
 }
 
-/// A word with its colour, and with a sign that says the same.
+/// A word with its tone's colour and sign.
 pub(super) fn badge(tone: Tone, word: &str) -> Markup {
     html! {
         span class={ "badge " (tone.as_ref()) } { span aria-hidden="true" { (tone.sign()) } " " (word) }
@@ -114,10 +115,10 @@ pub(super) fn transition_link(id: TransitionId, inner: &Markup) -> Markup {
     html! { a href={ "/transitions/" (maud::display(id)) } { (inner) } }
 }
 
-/// A table, as far as there is room: its rows as cells, the first of which names the row.
+/// A table with as many rows as there is room for; the first cell names the row.
 ///
-/// The roles say again what the tags say, since a table whose cells are laid out as blocks is none for some screen
-/// readers. On a narrow screen each cell stands on a line of its own, and its heading beside it.
+/// The roles repeat the tags: some screen readers ignore a table whose cells are laid out as blocks. On a
+/// narrow screen each cell is a line of its own, with its heading beside it.
 pub(super) fn table<T, const N: usize>(
     room: &mut Room,
     caption: &str,
@@ -153,7 +154,7 @@ pub(super) fn table<T, const N: usize>(
     }
 }
 
-/// One of a list of names and what they stand for.
+/// An entry of a list of names and values.
 pub(super) fn fact(name: &str, inner: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (inner) } } }
 }

@@ -1,4 +1,4 @@
-//! What machines ask: `/healthz`, `/readyz` and `/metrics`.
+//! The probes for machines: `/healthz`, `/readyz` and `/metrics`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use writerlink_engine::telemetry::event::{EventSink, WorkerEvent};
 use writerlink_engine::telemetry::prometheus;
 use writerlink_engine::telemetry::prometheus::Tally;
 
-/// How often the ledger is asked for the sake of `/readyz`, and only until it has answered once.
+/// How often `/readyz` reads the ledger, and only until it has answered once.
 const FIRST_READ: CachePolicy = CachePolicy { keep: Duration::from_secs(5), gap: Duration::from_secs(5) };
 
-/// The worker as machines see it. It has to be told what happens.
+/// Liveness, readiness and metrics of the worker. It records the worker's events.
 pub struct Probes {
     clock: Arc<dyn Clock>,
     liveness: Liveness,
@@ -37,7 +37,7 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// A worker that has just begun.
+    /// Of a worker that has just started.
     #[must_use]
     pub fn new(ports: &Ports, routes: &[Route], installation: &InstallationName) -> Arc<Self> {
         Arc::new(Self {
@@ -60,15 +60,15 @@ impl Probes {
             .with_state(Arc::clone(self))
     }
 
-    /// Where nothing was told of the ledger yet, it is asked: a quiet worker whose first look failed would never be
-    /// ready else.
+    /// Reads the ledger if no event about it was recorded yet: otherwise an idle worker whose first reconcile
+    /// pass failed would never be ready.
     async fn try_the_ledger(&self) {
         let Some(route) = self.first_route.clone() else {
             return;
         };
         let ledger = Arc::clone(&self.ledger);
         let read = async move { ledger.peek(&route.name).await.is_ok() };
-        // Whoever asks is answered, come what may of the read.
+        // The probe is answered even if the read takes longer.
         let answered = tokio::select! {
             read = self.first_read.get((), read) => read.is_some_and(|read| *read),
             () = self.clock.sleep(CALL_TIMEOUT) => false,
@@ -113,7 +113,7 @@ struct Silences {
 }
 
 impl Health {
-    /// How it is: which of its parts has been silent for how long, and why that is too long.
+    /// How long each part has been silent, and whether that is too long.
     fn of(liveness: &Liveness) -> Self {
         let timer = liveness.timer_silent_for();
         let silences = Silences {
@@ -165,15 +165,16 @@ async fn metrics(State(probes): State<Arc<Probes>>) -> Response {
     let alive = liveness.silences().is_empty();
     let ready = alive && probes.readiness.is_ready();
     let receiving = ConstGauge::new(liveness.receiving_silent_for().as_secs_f64());
-    let help = "Seconds since the worker's receiving loop last turned";
+    let help = "Seconds since the last pass of the worker's receive loop";
     process.register("last_turn_age_seconds", help, receiving);
     if let Some(timer) = liveness.timer_silent_for() {
-        let help = "Seconds since the timer last went round; absent where there is none";
+        let help = "Seconds since the timer's last pass; absent without a timer";
         process.register("timer_silent_seconds", help, ConstGauge::new(timer.as_secs_f64()));
     }
-    let help = "Whether receiving loop and timer are as they should be, as /healthz says";
+    let help = "Whether receive loop and timer are alive, as /healthz reports";
     process.register("alive", help, ConstGauge::new(i64::from(alive)));
-    let help = "Whether the ledger was read, the queue has answered, and the worker is alive and was not told to stop";
+    let help =
+        "Whether the ledger was read, the queue has answered, and the worker is alive and not stopping";
     process.register("ready", help, ConstGauge::new(i64::from(ready)));
     let of_version = process.sub_registry_with_label(("version".into(), env!("CARGO_PKG_VERSION").into()));
     of_version.register("build_info", "Which version this is; always 1", ConstGauge::new(1_i64));

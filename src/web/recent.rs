@@ -1,4 +1,4 @@
-//! The last day, below the routes.
+//! The last day and the newest transitions, below the routes.
 
 use maud::{Markup, html};
 
@@ -22,7 +22,7 @@ pub(super) struct Recent {
 /// How many transitions the list of the newest ones has.
 const MOVES_SHOWN: usize = 25;
 
-/// What happened, drawn and listed.
+/// The timeline and the list.
 pub(super) fn happened(room: &mut Room, recent: &Recent, now: Timestamp) -> Markup {
     let moves = moves(&recent.records);
     if moves.is_empty() {
@@ -31,8 +31,8 @@ pub(super) fn happened(room: &mut Room, recent: &Recent, now: Timestamp) -> Mark
     let drawn = html! {
         @if recent.cut_short {
             p {
-                "There is more than the newest " (RECENT_RECORDS_MAX) " records that are shown here; "
-                "`writerlink audit list --since 24h` has all of it."
+                "Only the newest " (RECENT_RECORDS_MAX) " records are shown; "
+                "`writerlink audit list --since 24h` lists all of them."
             }
         }
         (day::day(room, &moves, now))
@@ -46,7 +46,8 @@ pub(super) fn happened(room: &mut Room, recent: &Recent, now: Timestamp) -> Mark
 fn newest(room: &mut Room, moves: &[Move], now: Timestamp) -> Markup {
     let shown = &moves[..moves.len().min(MOVES_SHOWN)];
     let scale = day::scale(shown);
-    let caption = format!("Of all routes; a bar is {} wide and begins with the evidence", span(scale));
+    let caption =
+        format!("Of all routes; a bar is {} wide and begins at the time of the evidence", span(scale));
     let heads = ["Began", "Route", "Outcome", "Cause", "To", "From evidence to effect"];
     let list = table(room, &caption, heads, shown, |moved| {
         let began = moved.began();
@@ -72,12 +73,12 @@ fn newest(room: &mut Room, moves: &[Move], now: Timestamp) -> Markup {
     html! { (legend()) (list) }
 }
 
-/// What the parts of a bar stand for.
+/// The meaning of the parts of a bar.
 pub(super) fn legend() -> Markup {
     html! {
         p.dim {
-            "Bars: thin line in the middle, until the evidence was heard; block, calls made; band, until the new "
-            "target serves; line at the bottom, until the old one is gone."
+            "Bars: thin line in the middle, event delay; block, calls; band, until the new target is healthy; "
+            "line at the bottom, until the old target is removed."
         }
     }
 }

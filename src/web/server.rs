@@ -1,9 +1,10 @@
 //! The server under the pages: which connections are open, for how long, and what one too many does.
 //!
-//! The worker must not notice who connects. So there are few connections at once, far fewer than the process may open
-//! files; each has to send a whole request in time; and one too many takes the place of the one that has sent nothing for
-//! the longest time, so that a flood cannot shut out the health check, whose failure would end the task. Where no file is
-//! left nevertheless, the server waits: it neither spins nor ends, and its connections make room.
+//! Connections must not affect the worker. So there are few connections at once, far fewer than the process
+//! may open files; each has to send a whole request in time; and one too many takes the place of the one that
+//! has sent nothing for the longest time, so that a flood cannot shut out the health check, whose failure
+//! would end the task. If no file descriptor is left, the server waits: it neither spins nor ends, and closes
+//! connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -29,8 +30,8 @@ pub const CONNECTIONS_MAX: usize = 64;
 /// How long a connection may take to send a whole request head: its first one, or the next one.
 pub const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
-/// This part of the files that the process may open is for one server's connections. There are two at most, so the worker
-/// has three quarters for its calls.
+/// This part of the files that the process may open is for one server's connections. There are two at most,
+/// so the worker has three quarters for its calls.
 const PART_OF_FILES: u64 = 8;
 
 /// The most bytes of a request's head. A browser sends one or two thousand.
@@ -39,16 +40,16 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long the server waits before it accepts again after it could not.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
-/// Of so many failures in a row one is told: the first, and then one a minute.
-const TOLD_ONCE_IN: u64 = 60;
+/// Of so many failures in a row one is recorded: the first, and then one a minute.
+const RECORDED_ONCE_IN: u64 = 60;
 
-/// What a server grants to those who connect.
+/// The limits on connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// How many connections are open at once.
     pub connections_max: usize,
-    /// How long one may take to send a whole request head. None where a paused clock would run ahead while nobody sends:
-    /// in a world in memory.
+    /// How long one may take to send a whole request head. `None` in the embedded simulation: its paused
+    /// clock would run ahead while no client sends.
     pub head_within: Option<Duration>,
 }
 
@@ -85,15 +86,15 @@ impl HttpServer {
         Self { address, accepting: tokio::spawn(door.accept_from(accept)) }
     }
 
-    /// Where it answers, for who asked for port 0.
+    /// Where it answers; useful after a request for port 0.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// Waits until one of these servers ends, which only a bug brings about, and says why. Without servers it waits for
-/// ever.
+/// Waits until one of these servers ends, which only a bug causes, and returns why. Without servers it waits
+/// for ever.
 pub async fn first_end(servers: &mut [HttpServer]) -> String {
     std::future::poll_fn(|cx| {
         for HttpServer { address, accepting } in servers.iter_mut() {
@@ -112,7 +113,7 @@ impl Drop for HttpServer {
     }
 }
 
-/// What every connection is let in by.
+/// Accepts connections and serves `app`.
 pub(super) struct Door {
     pub(super) address: SocketAddr,
     pub(super) app: Router,
@@ -121,7 +122,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Lets in whatever `accept` gives.
+    /// Serves the connections that `accept` yields.
     async fn accept_from<F: Future<Output = io::Result<TcpStream>>>(
         self,
         mut accept: impl FnMut() -> F,
@@ -137,7 +138,7 @@ impl Door {
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    if failures.is_multiple_of(TOLD_ONCE_IN) {
+                    if failures.is_multiple_of(RECORDED_ONCE_IN) {
                         let (address, error) = (self.address, &error);
                         self.observer.record(&WorkerEvent::HttpNotAccepting { address, error });
                     }
@@ -150,7 +151,7 @@ impl Door {
     }
 }
 
-/// Whether only the connection is gone that was to be accepted: the next one is another one.
+/// Whether the error is about one connection only: the next one may succeed.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -184,7 +185,7 @@ impl Connections {
         if oldest < self.0.len() {
             let Connection { task, .. } = self.0.remove(oldest);
             task.abort();
-            // Its file is free only when the task is gone. How it ended is known.
+            // Its file descriptor is free only when the task has ended.
             drop(task.await);
         }
     }
@@ -218,7 +219,7 @@ async fn serve(stream: TcpStream, app: Router, in_use: Arc<()>, head_within: Opt
         .header_read_timeout(head_within)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
-    // What ends it early is the other side's: it sent too little, too late or no HTTP, or is gone.
+    // An early end is the client's: it sent too little, too late or no HTTP, or disconnected.
     drop(connection.await);
 }
 

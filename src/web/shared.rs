@@ -1,4 +1,4 @@
-//! Reads that viewers share: whoever looks at a page must not be able to use up what the worker needs of AWS.
+//! Reads that viewers share: viewers must not use up the API quotas that the worker needs.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use tokio::sync::Mutex;
 
 use writerlink_engine::ports::Clock;
 
-/// For how long what was read is shown again, to whoever looks: a page that somebody reloads all the time costs as
-/// much as one that is looked at six times a minute. Ten seconds are less than any state of the load balancer lasts.
-pub const KEPT_FOR: Duration = Duration::from_secs(10);
+/// How long a read is shared: a page that is reloaded all the time costs as much as one that is opened six
+/// times a minute. Every state of the load balancer lasts longer than ten seconds.
+pub const REFRESHED_EVERY: Duration = Duration::from_secs(10);
 
-/// How many answers are kept: the last pages that somebody looked at.
-const KEPT_MAX: usize = 32;
+/// How many answers are cached: the last pages that were viewed.
+const CACHED_MAX: usize = 32;
 
 /// How reads are shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CachePolicy {
-    /// For how long an answer is shown again.
+    /// How long an answer is shared.
     pub(super) keep: Duration,
     /// How long after one read the next one begins at the earliest.
     pub(super) gap: Duration,
 }
 
-/// Answers by what was asked. There is one read at a time; whoever asks for the same meanwhile gets its answer.
+/// Answers by key. There is one read at a time; requests for the same key meanwhile share its answer.
 pub(super) struct Shared<K, V> {
     clock: Arc<dyn Clock>,
     pace: CachePolicy,
@@ -46,16 +46,16 @@ where
         Self { clock, pace, kept: Arc::new(Mutex::new(kept)) }
     }
 
-    /// The answer to `key`: the one that is kept while it is fresh, else what `read` gives. None when the read
-    /// panicked.
+    /// The answer to `key`: the cached one while it is fresh, otherwise the result of `read`. `None` if the
+    /// read panicked.
     pub(super) async fn get(&self, key: K, read: impl Future<Output = V> + Send + 'static) -> Option<Arc<V>> {
         let mut kept = Arc::clone(&self.kept).lock_owned().await;
         if let Some(fresh) = kept.fresh(&key, self.clock.monotonic(), self.pace.keep) {
             return Some(fresh);
         }
         let (clock, pace) = (Arc::clone(&self.clock), self.pace);
-        // A task of its own: a viewer who goes away drops this future, and one who comes and goes would make a read
-        // each time and never leave an answer.
+        // A task of its own: a viewer who disconnects drops this future, and one who reconnects all the time
+        // would start a read each time and never leave an answer.
         let reading = tokio::spawn(async move {
             let wait = kept.next_read.saturating_sub(clock.monotonic());
             clock.sleep(wait).await;
@@ -78,7 +78,7 @@ impl<K: PartialEq, V> Cached<K, V> {
 
     fn put(&mut self, key: K, now: Duration, answer: Arc<V>) {
         self.answers.retain(|(known, ..)| *known != key);
-        if self.answers.len() >= KEPT_MAX {
+        if self.answers.len() >= CACHED_MAX {
             self.answers.pop_front();
         }
         self.answers.push_back((key, now, answer));
@@ -115,12 +115,12 @@ mod tests {
 
     const PACE: CachePolicy = CachePolicy { keep: Duration::from_secs(10), gap: Duration::from_secs(2) };
 
-    struct Desk {
+    struct Viewers {
         shared: Shared<u32, usize>,
         reads: Arc<AtomicUsize>,
     }
 
-    impl Desk {
+    impl Viewers {
         fn new() -> Self {
             #[expect(clippy::disallowed_methods, reason = "tokio's clock, paused by the test")]
             let clock = Arc::new(Paused(tokio::time::Instant::now()));
@@ -139,21 +139,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn reading_all_pages_keeps_to_the_pace_and_to_bounded_memory() {
-        let desk = Desk::new();
-        let began = desk.shared.clock.monotonic();
+        let viewers = Viewers::new();
+        let began = viewers.shared.clock.monotonic();
         for page in 0..40 {
-            desk.ask(page).await;
+            viewers.ask(page).await;
         }
-        let took = desk.shared.clock.monotonic().saturating_sub(began);
+        let took = viewers.shared.clock.monotonic().saturating_sub(began);
         assert!(took >= PACE.gap * 39, "{took:?}");
-        assert_eq!(desk.shared.kept.lock().await.answers.len(), KEPT_MAX);
+        assert_eq!(viewers.shared.kept.lock().await.answers.len(), CACHED_MAX);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_viewer_who_goes_away_leaves_the_answer_for_the_next() {
-        let desk = Desk::new();
-        let gone = tokio::time::timeout(Duration::from_millis(500), desk.ask(1)).await;
+    async fn a_viewer_who_disconnects_leaves_the_answer_for_the_next() {
+        let viewers = Viewers::new();
+        let gone = tokio::time::timeout(Duration::from_millis(500), viewers.ask(1)).await;
         assert!(gone.is_err());
-        assert_eq!(desk.ask(1).await, Some(0.into()));
+        assert_eq!(viewers.ask(1).await, Some(0.into()));
     }
 }

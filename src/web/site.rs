@@ -1,4 +1,4 @@
-//! What people look at, and how it is read.
+//! The pages for people, and their reads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::web::choice::Choice;
 use crate::web::day::LOOK_BACK;
 use crate::web::parts::{ICON_PATH, STYLE_PATH, shown};
 use crate::web::recent::{RECENT_RECORDS_MAX, Recent};
-use crate::web::shared::{CachePolicy, KEPT_FOR, Shared};
+use crate::web::shared::{CachePolicy, REFRESHED_EVERY, Shared};
 use crate::web::transition::SCAN_MAX;
 use crate::web::{overview, parts, transition};
 use writerlink_core::model::ids::TransitionId;
@@ -25,9 +25,9 @@ use writerlink_engine::audit_query::PAGE_RECORDS;
 use writerlink_engine::ports::{AuditQuery, AuditReader, Clock, NoRecords, Ports, StoredRecord};
 use writerlink_engine::survey::{Survey, Surveyor};
 
-/// Whoever leafs through a thousand routes reads no faster than a page a second; how fast the load balancer is asked
-/// within one is the survey's own pace.
-const PACE: CachePolicy = CachePolicy { keep: KEPT_FOR, gap: Duration::from_secs(1) };
+/// Paging through a thousand routes reads at most one page a second; within a page the survey limits its own
+/// calls.
+const PACE: CachePolicy = CachePolicy { keep: REFRESHED_EVERY, gap: Duration::from_secs(1) };
 
 const STYLE: &str = include_str!("style.css");
 
@@ -35,11 +35,12 @@ const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 1
 <path d=\"M2 8h8M7 4l4 4-4 4\" fill=\"none\" stroke=\"#2a6f97\" stroke-width=\"2\"/>\
 <circle cx=\"13\" cy=\"8\" r=\"2\" fill=\"#2a6f97\"/></svg>\n";
 
-/// How many routes a page has: with the longest names there are, it stays below [`crate::web::PAGE_BYTES_MAX`].
+/// How many routes a page has: with the longest names there are, it stays below
+/// [`crate::web::PAGE_BYTES_MAX`].
 pub(super) const ROUTES_ON_A_PAGE: usize = 25;
 
-/// Said where a read panicked.
-const NO_END: &str = "a read came to no end; this should not happen: please report it";
+/// Shown if a read panicked.
+const NO_END: &str = "a read did not finish; this should not happen: please report it";
 
 type Read<T> = Result<T, NoRecords>;
 
@@ -56,7 +57,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// A page of these routes that has read nothing yet. Its header names the installation, if it is one's.
+    /// A page of these routes. Its header names the installation, if there is one.
     #[must_use]
     pub fn new(ports: &Ports, routes: Arc<[Route]>, provenance: Option<Provenance>) -> Arc<Self> {
         let clock = || Arc::clone(&ports.clock);
@@ -97,7 +98,7 @@ impl Site {
         self.recent.get((), read).await
     }
 
-    /// Every record of the transition's event. What the timeline has just shown is not looked for again.
+    /// Every record of the transition's event. A record that the timeline has is not searched again.
     async fn event_of(&self, id: TransitionId) -> Option<Arc<Read<Vec<StoredRecord>>>> {
         let recent = self.recent().await?;
         let known = recent.as_ref().as_ref().ok().and_then(|recent| {
@@ -119,7 +120,7 @@ impl Site {
     }
 }
 
-/// The newest records of the last day: of today, and of yesterday where today has not enough.
+/// The newest records of the last day: of today, and of yesterday if today has too few.
 async fn recent(audit: &dyn AuditReader, now: Timestamp) -> Read<Recent> {
     let since = now.minus(LOOK_BACK);
     let young = |stored: &StoredRecord| stored.record.entry.at >= since;
@@ -171,6 +172,6 @@ async fn one_transition(State(site): State<Arc<Site>>, Path(id): Path<String>) -
 }
 
 fn unreadable(from: Option<&Provenance>, why: &str) -> Response {
-    let page = parts::notice(from, "Not readable", "This could not be read", why);
+    let page = parts::notice(from, "Not read", "This could not be read", why);
     shown(StatusCode::SERVICE_UNAVAILABLE, page)
 }

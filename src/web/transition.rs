@@ -1,4 +1,4 @@
-//! `/transitions/ID`: everything recorded of one transition, and what else is recorded of its event.
+//! `/transitions/ID`: all records of one transition, and the other transitions of its event.
 
 use maud::{Markup, html};
 
@@ -15,14 +15,14 @@ use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::StoredRecord;
 use writerlink_engine::text::span;
 
-/// How many of a day's newest records are looked through for a transition: twenty queries of a hundred.
-/// `writerlink audit show` looks further.
+/// How many of a day's newest records are searched for a transition: twenty queries of a hundred.
+/// `writerlink audit show` searches further.
 pub(super) const SCAN_MAX: usize = 2_000;
 
 /// How many characters of a text from outside are shown; an event's message has some hundreds.
 const TEXT_CHARS_MAX: usize = 1_000;
 
-/// The page of the transition with this id, out of all records of its event. None where none is its own.
+/// The page of the transition with this id, out of all records of its event. `None` if none is its own.
 pub(super) fn page(
     from: Option<&Provenance>,
     event: &[StoredRecord],
@@ -51,19 +51,20 @@ pub(super) fn page(
     Some(parts::page(from, &format!("Transition of {}", moved.route), &main))
 }
 
-/// Said where nothing was found.
+/// Shown if no record was found.
 pub(super) fn not_found(from: Option<&Provenance>, id: TransitionId) -> String {
     let day = id.began().day();
     let text = format!(
         "No record of {id} was found among the newest {SCAN_MAX} of {day}, the day it would have begun. \
-         `writerlink audit show {id}` looks further."
+         `writerlink audit show {id}` searches further."
     );
     parts::notice(from, "No such transition", "No such transition", &text)
 }
 
-/// Said where the id is none.
+/// Shown if the id is not valid.
 pub(super) fn no_id(from: Option<&Provenance>, text: &str) -> String {
-    let text = format!("{} is no transition's id, such as 01977f2e-8c3a-7b1d-9e0f-112233445566.", cut(text));
+    let text =
+        format!("{} is not a transition's id, such as 01977f2e-8c3a-7b1d-9e0f-112233445566.", cut(text));
     parts::notice(from, "No such transition", "No such transition", &text)
 }
 
@@ -84,7 +85,7 @@ fn heading(moved: &Move, now: Timestamp) -> Markup {
 
 fn phases(room: &mut Room, moved: &Move) -> Markup {
     let heads = ["Reached", "At", "After the evidence"];
-    let caption = "What was reached when; of calls, when they were accepted";
+    let caption = "When each phase was reached; for calls, when they were accepted";
     html! {
         (bar(moved.span(), &bars::of_move(moved)))
         p { (moved.in_words()) }
@@ -120,7 +121,7 @@ fn steps(room: &mut Room, stored: &StoredRecord) -> Markup {
     section(&format!("Calls of record {}", stored.record.seq), &calls)
 }
 
-/// The group before and after, as the last record that has seen it says.
+/// The group before and after, by the newest record that has it.
 fn sets(room: &mut Room, own: &[&StoredRecord]) -> Markup {
     let mut newest_first = own.iter().rev().map(|stored| &stored.record.entry);
     let both = newest_first.clone().find(|entry| !entry.before.is_empty());
@@ -130,8 +131,8 @@ fn sets(room: &mut Room, own: &[&StoredRecord]) -> Markup {
     let sets = html! {
         p { code { (entry.target_group.as_str()) } }
         div class="pair" {
-            (rows(room, "Before, as first seen", &entry.before))
-            (rows(room, "After, as last seen", &entry.after))
+            (rows(room, "Before, as first read", &entry.before))
+            (rows(room, "After, as last read", &entry.after))
         }
     };
     section("Target group", &sets)
@@ -139,7 +140,7 @@ fn sets(room: &mut Room, own: &[&StoredRecord]) -> Markup {
 
 fn rows(room: &mut Room, caption: &str, rows: &[ObservedTarget]) -> Markup {
     let heads = ["Target", "State", "Reason", "Zone"];
-    let nothing = if rows.is_empty() { ": nothing was seen" } else { "" };
+    let nothing = if rows.is_empty() { ": not read" } else { "" };
     let rows = table(room, &format!("{caption}{nothing}"), heads, rows, |seen| {
         [
             html! { code { (maud::display(seen.target)) } },
@@ -152,10 +153,10 @@ fn rows(room: &mut Room, caption: &str, rows: &[ObservedTarget]) -> Markup {
 }
 
 fn evidence(room: &mut Room, own: &[&StoredRecord], now: Timestamp) -> Markup {
-    let Some(told) = own.iter().find_map(|stored| stored.record.entry.trigger.as_ref()) else {
+    let Some(trigger) = own.iter().find_map(|stored| stored.record.entry.trigger.as_ref()) else {
         return Markup::default();
     };
-    let from = match told {
+    let from = match trigger {
         RecordedTrigger::Event(event) => {
             let id = event.id.map_or("without an id".to_owned(), |id| id.to_string());
             let source = html! { (format_args!("{} {}", event.kind, event.source)) };
@@ -167,14 +168,14 @@ fn evidence(room: &mut Room, own: &[&StoredRecord], now: Timestamp) -> Markup {
                 }
             }
         }
-        RecordedTrigger::Reading { .. } => fact("By", &html! { "the route's sources, without an event" }),
-        RecordedTrigger::Command { by, .. } => fact("Ordered by", &html! { (cut(by)) }),
+        RecordedTrigger::Reading { .. } => fact("By", &html! { "the discovery sources, without an event" }),
+        RecordedTrigger::Command { by, .. } => fact("Command by", &html! { (cut(by)) }),
     };
-    let said = html! {
-        blockquote dir="auto" { (cut(told.text())) }
-        dl { (fact("Said", &time(told.at(), now))) (from) }
+    let text = html! {
+        blockquote dir="auto" { (cut(trigger.text())) }
+        dl { (fact("Time", &time(trigger.at(), now))) (from) }
     };
-    room.counted(section("Evidence", &said))
+    room.counted(section("Evidence", &text))
 }
 
 fn records(room: &mut Room, own: &[&StoredRecord], now: Timestamp) -> Markup {
@@ -194,7 +195,7 @@ fn records(room: &mut Room, own: &[&StoredRecord], now: Timestamp) -> Markup {
     }
 }
 
-/// One record, with what shows that it is as it was written.
+/// One record, with its hashes.
 fn record(stored: &StoredRecord, now: Timestamp) -> Markup {
     let (record, entry) = (&stored.record, &stored.record.entry);
     let word = entry.outcome.map_or(entry.kind.as_str(), |outcome| outcome.as_str());
@@ -241,7 +242,7 @@ fn about(entry: &Entry) -> Markup {
 
 fn same_event(room: &mut Room, others: &[&Move], now: Timestamp) -> Markup {
     if others.is_empty() {
-        return html! { p { "No other transition is recorded of this event." } };
+        return html! { p { "This event has no other transition." } };
     }
     let heads = ["Transition", "Outcome", "Began"];
     let caption = format!("{} other transitions, newest first", others.len());

@@ -183,7 +183,7 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
                                                   6789012:targetgroup/orders/73e2d6bc24d8a067
     route.orders.port                             3306                                          default
     route.orders.exclusive                        true                                          default
-    route.orders.availability_zone                none (AWS tells it by the subnet)             default
+    route.orders.availability_zone                none (AWS derives it from the subnet)         default
     route.orders.allowed_cidrs                    10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,     default
                                                   192.168.0.0/16
     route.orders.on_started                       swap                                          default
@@ -218,7 +218,7 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
 fn the_lambdas_variables_are_a_configuration() {
     let said = said(&mut lambda("config check"));
     assert_eq!(said.code, 0, "{}", said.err);
-    insta::assert_snapshot!(said.out, @"
+    insta::assert_snapshot!(said.out, @r#"
     FIELD                                    VALUE                                      FROM
     queue.name                               writerlink.fifo                            default
     ledger.state_table                       writerlink-state                           default
@@ -243,7 +243,7 @@ fn the_lambdas_variables_are_a_configuration() {
                                              8a067
     route.default.port                       3306                                       default
     route.default.exclusive                  true                                       default
-    route.default.availability_zone          none (AWS tells it by the subnet)          default
+    route.default.availability_zone          none (AWS derives it from the subnet)      default
     route.default.allowed_cidrs              10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,  default
                                              192.168.0.0/16
     route.default.on_started                 swap                                       default
@@ -261,7 +261,7 @@ fn the_lambdas_variables_are_a_configuration() {
     route.default.serving_limit_seconds      360                                        default
     route.default.instances.db-1             10.0.1.10                                  IP_DICT
     route.default.instances.db-2             10.0.1.11                                  IP_DICT
-    ");
+    "#);
     let variables = format!("TARGET_GROUP_ARN={ARN}\nIP_DICT={{'db-1': '10.0.1.10', 'db-2': '10.0.1.11'}}\n");
     assert_eq!(
         said.err,
@@ -371,7 +371,7 @@ fn all_faults_of_a_file_are_told_with_line_value_and_remedy() {
       fix: remove it, or use one of: installation, max_attempts, drain_timeout_s, parallel_groups, health_address, page_address
 
     w.toml:5: route.default.port = 0
-      why: this is no port of a database
+      why: this is not a port
       fix: write a whole number from 1 to 65535; the default is 3306
 
     w.toml:7: route.default.instances.db-1 = "8.8.8.8"
@@ -555,7 +555,7 @@ fn check_has_one_finding_where_calls_would_go_to_another_region() {
     assert_eq!((said.code, said.err.as_str()), (1, ""));
     insta::assert_snapshot!(said.out, @r#"
     subject,verdict,what,why,remedy,source
-    caller,fail,Region,"calls would go to eu-west-1, and the target groups are in us-east-1: nothing was looked at","set AWS_REGION=us-east-1, or correct the ARNs in the configuration; one worker serves one Region",
+    caller,fail,Region,"calls would go to eu-west-1, and the target groups are in us-east-1: nothing was read","set AWS_REGION=us-east-1, or correct the ARNs in the configuration; one worker serves one Region",
     "#);
 }
 

@@ -1,4 +1,4 @@
-//! Alarms look at what the code writes, and each has a section in the runbook.
+//! Every alarm uses a metric that the code writes, and has a section in the runbook.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use crate::embedded_metrics::{Series, lines_of_a_worker, series_of};
 use crate::stacks::templates;
 use crate::troubles::{installation, panicked};
 
-/// What the issue asks for at the least.
+/// The least number of alarms.
 const ALARMS_MIN: usize = 12;
 
-/// How many of them look at metrics of ours.
+/// How many of them use our metrics.
 const OF_OURS_MIN: usize = 11;
 
 fn alarms() -> BTreeMap<String, Value> {
@@ -29,7 +29,7 @@ fn alarms() -> BTreeMap<String, Value> {
     alarms
 }
 
-/// The metric of ours that an alarm looks at, and by which dimensions.
+/// Our metric that an alarm uses, and its dimensions.
 fn series(alarm: &Value) -> Option<Series> {
     let ours = alarm["Namespace"] == emf::NAMESPACE;
     let names = alarm["Dimensions"].as_array().into_iter().flatten();
@@ -39,10 +39,10 @@ fn series(alarm: &Value) -> Option<Series> {
 }
 
 #[tokio::test]
-async fn every_alarm_looks_at_a_series_that_the_code_writes() {
+async fn every_alarm_uses_a_series_that_the_code_writes() {
     let mut lines = lines_of_a_worker().await;
     lines.extend(panicked(&installation()));
-    // A zero wakes nobody, so a series of zeros is one that nothing writes.
+    // A series of zeros sets off no alarm, so it counts as not written.
     let counted = |line: &Value, (metric, _): &Series| line[metric].as_f64() > Some(0.0);
     let written: BTreeSet<Series> = lines
         .iter()
@@ -51,15 +51,15 @@ async fn every_alarm_looks_at_a_series_that_the_code_writes() {
             series.filter(|series| counted(line, series))
         })
         .collect();
-    let mut looked_at = 0;
+    let mut checked = 0;
     for (name, alarm) in alarms() {
         let Some(series) = series(&alarm) else {
             continue;
         };
         assert!(written.contains(&series), "{name}: {series:?} is not among {written:?}");
-        looked_at += 1;
+        checked += 1;
     }
-    assert!(looked_at >= OF_OURS_MIN, "{looked_at}");
+    assert!(checked >= OF_OURS_MIN, "{checked}");
 }
 
 #[test]

@@ -80,8 +80,10 @@ impl Installed {
         let said = said(command.envs(variables.iter().copied()));
         assert!([0, 1].contains(&said.code), "{}", said.err);
         let rows = said.json()["findings"].as_array().unwrap().clone();
-        let told = rows.iter().filter(|row| !["pass", "skipped"].contains(&row["verdict"].as_str().unwrap()));
-        told.map(|row| format!("{}: {}", row["what"].as_str().unwrap(), row["verdict"].as_str().unwrap()))
+        let reported =
+            rows.iter().filter(|row| !["pass", "skipped"].contains(&row["verdict"].as_str().unwrap()));
+        reported
+            .map(|row| format!("{}: {}", row["what"].as_str().unwrap(), row["verdict"].as_str().unwrap()))
             .collect()
     }
 }
@@ -165,7 +167,7 @@ async fn recovery(trial: &Trial, table: &str, on: bool) {
 }
 
 #[tokio::test]
-async fn an_installation_by_the_templates_passes_and_is_told_to_be_on_no_aws() {
+async fn an_installation_by_the_templates_passes_but_for_the_emulator() {
     let installed = Installed::by_the_templates().await;
     let said = installed.says("check");
     insta::assert_snapshot!(said.out);
@@ -173,10 +175,10 @@ async fn an_installation_by_the_templates_passes_and_is_told_to_be_on_no_aws() {
 }
 
 #[tokio::test]
-async fn what_somebody_broke_is_told_with_its_remedy() {
+async fn what_is_broken_is_reported_with_its_fix() {
     let installed = Installed::by_the_templates().await;
     let trial = &installed.trial;
-    // ministack knows no IAM, so whoever calls could change a record; and no name server knows its databases.
+    // ministack has no IAM, so every caller could change a record; and no name server resolves its databases.
     let on_ministack = ["endpoints: warn", "may change no record: warn", "instances: unknown"];
     assert_eq!(installed.complains(), on_ministack);
     let disable = trial.events().disable_rule().name(format!("writerlink-{ROUTE}")).send();
@@ -203,8 +205,8 @@ async fn what_somebody_broke_is_told_with_its_remedy() {
       source:  EventBridge user guide, "Creating Amazon EventBridge event patterns"
 
     fail route aurora-source: connection termination
-      why:     off: a session stays on the demoted writer, sees none of the new one's rows, and every
-               light is green
+      why:     off: sessions stay on the demoted writer and read stale data, while everything looks
+               healthy
       fix:     set deregistration_delay.connection_termination.enabled of the group to true
       source:  Network Load Balancer guide, "Edit target group attributes", connection termination on
                deregistration
@@ -212,7 +214,7 @@ async fn what_somebody_broke_is_told_with_its_remedy() {
 }
 
 #[tokio::test]
-async fn after_setup_alone_what_is_missing_for_failovers_to_arrive_fails() {
+async fn after_setup_alone_the_missing_path_of_events_fails() {
     let trial = Trial::ready().await;
     let installed = Installed { trial, databases: databases(), changing: Vec::new() };
     assert_eq!(installed.says("check").code, 1);
@@ -234,7 +236,7 @@ async fn after_setup_alone_what_is_missing_for_failovers_to_arrive_fails() {
 }
 
 #[tokio::test]
-async fn before_setup_what_is_not_there_fails_and_nothing_is_asked_of_it() {
+async fn before_setup_missing_resources_fail_without_further_lines() {
     let installed =
         Installed { trial: Trial::bare(&[ROUTE]).await, databases: databases(), changing: Vec::new() };
     let complaints = installed.complains();
@@ -243,9 +245,9 @@ async fn before_setup_what_is_not_there_fails_and_nothing_is_asked_of_it() {
 }
 
 #[tokio::test]
-async fn where_nothing_answers_one_line_fails_and_the_others_say_where_to_look() {
+async fn if_nothing_answers_one_line_fails_and_the_others_refer_to_it() {
     let installed = Installed::by_the_templates().await;
-    // The discard port, where nobody listens.
+    // The discard port, where nothing listens.
     let nowhere = "http://127.0.0.1:9";
     let complaints = installed.complains_with(&[
         ("AWS_ENDPOINT_URL", nowhere),
@@ -256,9 +258,9 @@ async fn where_nothing_answers_one_line_fails_and_the_others_say_where_to_look()
 }
 
 #[tokio::test]
-async fn in_the_wrong_region_the_region_is_what_fails() {
+async fn in_the_wrong_region_only_the_region_fails() {
     let installed =
         Installed { trial: Trial::bare(&[ROUTE]).await, databases: databases(), changing: Vec::new() };
     let complaints = installed.complains_with(&[("AWS_REGION", "eu-west-1")]);
-    assert_eq!(complaints, ["Region: fail"], "nothing else is looked at");
+    assert_eq!(complaints, ["Region: fail"], "nothing else is read");
 }

@@ -382,7 +382,7 @@ async fn setup_asks_for_what_the_readme_says_and_no_more() {
     recorded.does("setup");
     recorded.does("setup");
     let asked: BTreeSet<String> = recorded.recorder.calls().into_iter().map(|(a, _)| a).collect();
-    let told: BTreeSet<String> = [
+    let documented: BTreeSet<String> = [
         "dynamodb:CreateTable",
         "dynamodb:DescribeTable",
         "dynamodb:DescribeTimeToLive",
@@ -393,12 +393,12 @@ async fn setup_asks_for_what_the_readme_says_and_no_more() {
     ]
     .map(str::to_owned)
     .into();
-    assert_eq!(asked, told);
+    assert_eq!(asked, documented);
     let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
     let (_, of_setup) = readme.split_once("For a trial `writerlink setup`").unwrap();
     let of_setup = of_setup.split("\n\n").next().unwrap();
-    for action in told {
+    for action in documented {
         let (_, operation) = action.split_once(':').unwrap();
         assert!(of_setup.contains(operation), "README: {action}");
     }

@@ -119,7 +119,7 @@ fn python(arguments: &[&str], input: &str) -> Value {
     stdin.write_all(input.as_bytes()).unwrap();
     drop(stdin);
     let output = child.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "stacks.py {arguments:?}: {told}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "stacks.py {arguments:?}: {errors}");
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -1,5 +1,5 @@
-//! The lines of real workers in every trouble that an alarm is about: in the embedded world, where a pause of an hour
-//! takes no time and a worker can be made to stand still.
+//! The lines of real workers in every situation that sets off an alarm: in the embedded simulation, where a pause of an hour
+//! takes no time and a worker can be made to stall.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,8 +32,8 @@ pub(crate) fn installation() -> InstallationName {
     InstallationName::new("writerlink").unwrap()
 }
 
-/// A world whose workers write lines.
-pub(crate) struct Told {
+/// A simulation whose workers write lines.
+pub(crate) struct Workers {
     rig: Rig,
     log: Arc<Log>,
 }
@@ -45,7 +45,7 @@ pub(crate) fn panicked(installation: &InstallationName) -> Vec<Value> {
     log.lines()
 }
 
-impl Told {
+impl Workers {
     pub(crate) async fn new(installation: &InstallationName) -> Self {
         let rig = Rig::new(&["orders"]).await;
         let clock = Arc::clone(&rig.fleet.world.process("log").clock);
@@ -75,54 +75,54 @@ impl Told {
 /// All of their lines, in the name of this installation.
 pub(crate) fn lines(of: &InstallationName) -> Vec<Value> {
     let of = of.clone();
-    let told = move || {
+    let all = move || {
         in_its_own_runtime(async {
             let mut lines = refused_for_its_rate(&of).await;
             lines.extend(moved_too_often(&of).await);
             lines.extend(paused_and_tampered_with(&of).await);
-            lines.extend(never_serving(&of).await);
+            lines.extend(never_healthy(&of).await);
             lines.extend(overtaken(&of).await);
             lines.extend(without_a_relay(&of).await);
             lines
         })
     };
     // A runtime cannot be started inside the test's own.
-    thread::spawn(told).join().unwrap()
+    thread::spawn(all).join().unwrap()
 }
 
 /// The load balancer refuses every registration: for its rate, which is no failure of the event, and then for good.
 async fn refused_for_its_rate(of: &InstallationName) -> Vec<Value> {
-    let told = Told::new(of).await;
+    let workers = Workers::new(of).await;
     let registrations = AtomicU32::new(0);
-    told.meets(move |site| match site.call {
+    workers.meets(move |site| match site.call {
         "RegisterTargets" if registrations.fetch_add(1, Ordering::Relaxed) < 3 => {
             Fate::meets(Fault::Refused(ErrorKind::Throttled))
         }
         "RegisterTargets" => Fate::meets(Fault::Refused(ErrorKind::Denied)),
         _ => Fate::WORKS,
     });
-    let _worker = told.worker("w1");
-    told.fails_over(2, 0);
+    let _worker = workers.worker("w1");
+    workers.fails_over(2, 0);
     tokio::time::sleep(20 * MINUTE).await;
-    told.lines()
+    workers.lines()
 }
 
 async fn moved_too_often(of: &InstallationName) -> Vec<Value> {
-    let told = Told::new(of).await;
-    let _worker = told.worker("w1");
+    let workers = Workers::new(of).await;
+    let _worker = workers.worker("w1");
     for (to, second) in [(2, 0), (3, 20), (2, 40), (3, 60), (2, 80), (3, 100)] {
-        told.fails_over(to, second);
+        workers.fails_over(to, second);
         tokio::time::sleep(Duration::from_secs(20)).await;
     }
     tokio::time::sleep(2 * MINUTE).await;
-    told.lines()
+    workers.lines()
 }
 
 /// Nobody resumes the route, and somebody changes what was recorded of it.
 async fn paused_and_tampered_with(of: &InstallationName) -> Vec<Value> {
-    let told = Told::new(of).await;
-    let process = told.rig.fleet.world.process("person");
-    let ports = told.rig.fleet.ports(&process);
+    let workers = Workers::new(of).await;
+    let process = workers.rig.fleet.world.process("person");
+    let ports = workers.rig.fleet.ports(&process);
     let attempts = FleetConfig::default().attempts;
     let commands = OperatorCommands::new(&ports, Owner::new("person"), attempts);
     let order = OperatorCommand {
@@ -132,8 +132,8 @@ async fn paused_and_tampered_with(of: &InstallationName) -> Vec<Value> {
         act: CommandKind::Pause { within: None },
         overrides: Vec::new(),
     };
-    commands.order(&told.rig.routes[0], &order).await.unwrap();
-    let dynamo = &told.rig.fleet.dynamo;
+    commands.order(&workers.rig.routes[0], &order).await.unwrap();
+    let dynamo = &workers.rig.fleet.dynamo;
     let change = dynamo.client_outside().update_item();
     let change = change
         .table_name(&dynamo.tables().audit)
@@ -143,24 +143,24 @@ async fn paused_and_tampered_with(of: &InstallationName) -> Vec<Value> {
         .expression_attribute_names("#c", "owner")
         .expression_attribute_values(":t", AttributeValue::S("bob".to_owned()));
     change.send().await.unwrap();
-    let _worker = told.worker("w1");
+    let _worker = workers.worker("w1");
     tokio::time::sleep(62 * MINUTE).await;
-    told.lines()
+    workers.lines()
 }
 
-async fn never_serving(of: &InstallationName) -> Vec<Value> {
-    let told = Told::new(of).await;
-    let silent = told.rig.instance(0, 2).ip;
-    told.rig.fleet.world.elb.set_answer(silent, ProbeResponse::Silent);
-    let _worker = told.worker("w1");
-    told.fails_over(2, 0);
+async fn never_healthy(of: &InstallationName) -> Vec<Value> {
+    let workers = Workers::new(of).await;
+    let silent = workers.rig.instance(0, 2).ip;
+    workers.rig.fleet.world.elb.set_answer(silent, ProbeResponse::Silent);
+    let _worker = workers.worker("w1");
+    workers.fails_over(2, 0);
     tokio::time::sleep(20 * MINUTE).await;
-    told.lines()
+    workers.lines()
 }
 
 /// A relay route whose relays never report.
 async fn without_a_relay(of: &InstallationName) -> Vec<Value> {
-    let mut told = Told::new(of).await;
+    let mut told = Workers::new(of).await;
     let members = instances("billing", 3).unwrap();
     let route = told.rig.fleet.world.add_relay_route("billing", 3307, &members).unwrap();
     told.rig.routes = vec![route];
@@ -172,18 +172,18 @@ async fn without_a_relay(of: &InstallationName) -> Vec<Value> {
 
 /// A worker stands still in the middle of a move until another has made it.
 async fn overtaken(of: &InstallationName) -> Vec<Value> {
-    let told = Told::new(of).await;
+    let workers = Workers::new(of).await;
     let mut stalls = Some(Fault::Stall(MINUTE));
     let stall = move |site: &CallSite| match site.call {
         "RegisterTargets" => stalls.take().map_or(Fate::WORKS, Fate::meets),
         _ => Fate::WORKS,
     };
-    let fabric = &told.rig.fleet.world.fabric;
+    let fabric = &workers.rig.fleet.world.fabric;
     fabric.set_plan(Box::new(stall));
-    let _sleeper = told.worker("w1");
-    told.fails_over(2, 0);
+    let _sleeper = workers.worker("w1");
+    workers.fails_over(2, 0);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let _other = told.worker("w2");
+    let _other = workers.worker("w2");
     tokio::time::sleep(5 * MINUTE).await;
-    told.lines()
+    workers.lines()
 }

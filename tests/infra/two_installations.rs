@@ -16,7 +16,7 @@ use writerlink_core::model::provenance::InstallationName;
 use crate::rig::in_its_own_runtime;
 use crate::stacks::templates;
 use crate::troubles;
-use crate::troubles::Told;
+use crate::troubles::Workers;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -127,7 +127,7 @@ impl Installed {
     }
 }
 
-/// What an alarm looks at, and when it goes off.
+/// An alarm's metric, and when it goes off.
 #[derive(Clone, Debug)]
 struct Alarm {
     metric: String,
@@ -158,7 +158,7 @@ impl Alarm {
         }
     }
 
-    /// What a document publishes to the metric that this alarm looks at: time and value.
+    /// What a document publishes to the metric of this alarm: time and value.
     fn sees(&self, line: &Value) -> Option<(i64, f64)> {
         let about = line.get("_aws")?;
         let mut directives = about["CloudWatchMetrics"].as_array()?.iter();
@@ -221,17 +221,17 @@ fn lines(of: &InstallationName) -> Vec<Value> {
 /// What an idle worker writes in so many minutes, and then it is stopped.
 fn lines_of_an_idle_worker(of: &InstallationName, minutes: u32) -> Vec<Value> {
     let of = of.clone();
-    let told = move || {
+    let all = move || {
         in_its_own_runtime(async {
-            let told = Told::new(&of).await;
-            let worker = told.worker("w1");
+            let workers = Workers::new(&of).await;
+            let worker = workers.worker("w1");
             tokio::time::sleep(MINUTE * minutes).await;
             worker.stop();
-            assert!(worker.ended().await, "it ends when it is told to");
-            told.lines()
+            assert!(worker.ended().await, "it ends when it is stopped");
+            workers.lines()
         })
     };
-    thread::spawn(told).join().unwrap()
+    thread::spawn(all).join().unwrap()
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn an_alarm_sees_what_its_own_installation_writes_and_nothing_else() {
 }
 
 #[test]
-fn a_silent_worker_is_noticed_while_another_installations_goes_on() {
+fn a_silent_worker_sets_off_its_alarm_while_another_runs() {
     let installed = ["writerlink", "orders-prod"].map(Installed::under);
     let names = installed.each_ref().map(Installed::worker);
     for (silent, going_on) in [(0, 1), (1, 0)] {
@@ -268,7 +268,7 @@ fn a_silent_worker_is_noticed_while_another_installations_goes_on() {
                 continue;
             }
             let others = &installed[going_on].alarms()[&name];
-            assert_eq!(alarm.metric, others.metric, "one metric, told apart by dimension alone");
+            assert_eq!(alarm.metric, others.metric, "one metric, distinguished by dimension alone");
             for (minute, mine) in [(5, false), (9, false), (16, true), (19, true)] {
                 let off = (alarm.is_off_at(at(minute), &lines), others.is_off_at(at(minute), &lines));
                 assert_eq!(off, (mine, false), "{name} at minute {minute}");

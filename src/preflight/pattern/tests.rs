@@ -138,7 +138,7 @@ fn one_of_several_patterns_is_enough_where_the_pattern_says_or() {
     assert_eq!(of(&or("RDS-EVENT-0072")), Lets::Not);
     let tags = json!({"$or": [{"source": ["x"]}, {"detail": {"Tags": {"team": ["db"]}}}]});
     assert_eq!(of(&tags), open(&["detail.Tags.team"]));
-    // With less than two it is a field, and nobody knows of such a one.
+    // With less than two alternatives it is a field, and an unknown one.
     assert_eq!(of(&json!({"$or": [{"source": ["aws.rds"]}]})), open(&["$or"]));
 }
 

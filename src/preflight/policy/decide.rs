@@ -1,8 +1,8 @@
-//! What a resource's policy says of EventBridge's `sqs:SendMessage`, as IAM decides it: what is denied is denied; else
-//! what is allowed is allowed; else it is not.
+//! Whether a resource's policy allows EventBridge's `sqs:SendMessage`, as IAM decides it: an explicit deny
+//! wins, then an explicit allow; the default is deny.
 //!
-//! Sources: IAM user guide, "Policy evaluation logic", "IAM JSON policy elements reference". What is not understood
-//! here is neither a yes nor a no.
+//! Sources: IAM user guide, "Policy evaluation logic", "IAM JSON policy elements reference". An element that
+//! is not understood here gives neither.
 
 mod condition;
 
@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use crate::preflight::glob::Glob;
 
-/// Who sends.
+/// The sender.
 const EVENTBRIDGE: &str = "events.amazonaws.com";
 
-/// What it does, in lower case: actions are compared without regard to it.
+/// Its action, in lower case: actions are case-insensitive.
 const SEND: &str = "sqs:sendmessage";
 
-/// What is to be decided.
+/// The request to decide.
 pub(super) struct Sending<'a> {
     /// The queue's ARN.
     pub(super) queue: &'a str,
@@ -24,7 +24,7 @@ pub(super) struct Sending<'a> {
     pub(super) rule: Option<&'a str>,
 }
 
-/// What came of it.
+/// The decision.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It may send.
@@ -33,7 +33,7 @@ pub(super) enum Verdict {
     Denied(String),
     /// Nothing allows it, for this reason.
     Omitted(String),
-    /// Nobody can say, for this reason.
+    /// Undecidable, for this reason.
     Unclear(String),
 }
 
@@ -54,7 +54,7 @@ impl Fits {
         if fits { Self::Yes } else { Self::No }
     }
 
-    /// All of them. What certainly does not fit settles it, whatever is unclear.
+    /// All of them. One part that certainly does not fit decides, whatever is unclear.
     fn all(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Self::Yes;
         for part in parts {
@@ -71,7 +71,7 @@ impl Fits {
 /// Whether the policy, as text, lets it happen.
 pub(super) fn decide(policy: &str, sending: &Sending<'_>) -> Verdict {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else {
-        return Verdict::Omitted("the policy is no JSON".to_owned());
+        return Verdict::Omitted("the policy is not JSON".to_owned());
     };
     let mut allowed = false;
     let mut nearest = None;
@@ -126,11 +126,11 @@ fn about(statement: &Value, sending: &Sending<'_>) -> Fits {
         Value::Null => Fits::Yes,
         conditions => condition::holds(conditions, sending),
     };
-    // The order tells which reason is given: that of a statement about somebody else is no news.
+    // The order decides which reason is given: a statement about another principal is irrelevant.
     Fits::all([whom, action, on, conditions])
 }
 
-/// An element, or its contrary (`NotAction`). Every statement of a queue's policy has one of the two.
+/// An element, or its negation (`NotAction`). Every statement of a queue's policy has one of the two.
 fn element(statement: &Value, name: &str, fits: &dyn Fn(&Value) -> Fits) -> Fits {
     let contrary = format!("Not{name}");
     match (statement.get(name), statement.get(&contrary)) {
@@ -145,7 +145,7 @@ fn element(statement: &Value, name: &str, fits: &dyn Fn(&Value) -> Fits) -> Fits
     }
 }
 
-/// `*` is everybody, services of AWS included: so the statements that are to except these say it by a condition.
+/// `*` includes AWS's services, so statements exclude these by a condition.
 fn is_eventbridge(principal: &Value) -> bool {
     let everybody = |who: &Value| any(who, |who| who == "*");
     everybody(principal)

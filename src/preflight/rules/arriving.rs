@@ -1,4 +1,4 @@
-//! Which of a route's events arrive by which rules, and from where.
+//! Which of a route's events arrive, by which rules, and from which account and Region.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use writerlink_engine::ports::installation::{RouteFacts, RuleFacts};
 const OF_CLUSTER: [u16; 5] = [69, 70, 71, 72, 73];
 const OF_INSTANCE: [u16; 6] = [13, 15, 49, 50, 51, 65];
 
-/// Where a route's events are from: the account and Region that its source names, or those of its target group.
+/// Where a route's events come from: the account and Region of its source's ARN, or of its target group.
 pub(super) fn home(route: &Route) -> Place<'_> {
     Place::of(route.followed().location)
 }
@@ -37,27 +37,27 @@ impl Elsewhere {
     }
 }
 
-/// The rules that bring a route's events, and where these are from.
+/// The rules that forward a route's events, and where these come from.
 pub(super) struct Brought<'r> {
     pub(super) rules: Vec<&'r RuleFacts>,
     pub(super) place: Elsewhere,
 }
 
 impl<'r> Brought<'r> {
-    /// Those for the route's own account and Region; where there is none, those for a place that their patterns name:
-    /// events of other accounts and Regions come to the bus of a hub.
+    /// Those for the route's own account and Region; if there are none, those for a place in their patterns:
+    /// a hub's bus receives events of other accounts and Regions.
     pub(super) fn of(facts: &RouteFacts, rules: &[&'r RuleFacts]) -> Self {
         let home = home(&facts.route);
         let patterns = rules.iter().filter_map(|rule| rule.pattern.as_deref());
         let others: BTreeSet<Elsewhere> = patterns.flat_map(|pattern| places_named(pattern, home)).collect();
         let places = std::iter::once(Elsewhere::of(home)).chain(others);
         let mut brought = places.map(|place| {
-            let asked = |rule: &&&RuleFacts| {
+            let forwards = |rule: &&&RuleFacts| {
                 let comes = |id: &u16| comes(&[**rule], facts, place.place(home), *id);
                 let lets = ids_of(&facts.route).iter().map(comes);
                 !rule.targets.is_empty() && lets.into_iter().any(|lets| lets != Comes::No)
             };
-            let rules = rules.iter().filter(asked).copied().collect();
+            let rules = rules.iter().filter(forwards).copied().collect();
             Self { rules, place }
         });
         let first = brought.find(|brought| !brought.rules.is_empty());
@@ -65,7 +65,7 @@ impl<'r> Brought<'r> {
     }
 }
 
-/// The places other than `home` that a pattern asks for: by their accounts, their Regions, or an ARN.
+/// The places other than `home` in a pattern: by account, Region or ARN.
 fn places_named(pattern: &str, home: Place<'_>) -> BTreeSet<Elsewhere> {
     let Ok(pattern) = serde_json::from_str::<Value>(pattern) else {
         return BTreeSet::new();
@@ -115,21 +115,21 @@ pub(super) fn ids_of(route: &Route) -> &'static [u16] {
 /// Whether an event arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Comes {
-    /// In every wording.
+    /// With every known text.
     Yes,
-    /// Not with this text, and with another.
+    /// With some texts, but not with this one.
     Partly(String),
-    /// In none.
+    /// With none.
     No,
     /// It depends on these fields.
     Unknown(BTreeSet<String>),
 }
 
-/// Whether one of the rules lets the event with this id through, whatever its wording is.
+/// Whether one of the rules forwards the event with this id, with each known text.
 pub(super) fn comes(rules: &[&RuleFacts], facts: &RouteFacts, place: Place<'_>, id: u16) -> Comes {
     let patterns = || rules.iter().filter_map(|rule| rule.pattern.as_deref());
     let Some(source) = facts.route.source_name() else {
-        // Whatever a rule brings is such a route's.
+        // Every event that a rule forwards concerns such a route.
         return match patterns().next() {
             Some(_) => Comes::Yes,
             None => Comes::No,

@@ -2,23 +2,23 @@ use std::sync::Mutex;
 
 use super::*;
 
-/// Keeps what is told.
+/// Keeps the recorded events.
 #[derive(Default)]
-struct Told(Mutex<Vec<String>>);
+struct Recorder(Mutex<Vec<String>>);
 
-impl EventSink for Told {
+impl EventSink for Recorder {
     fn record(&self, happening: &WorkerEvent<'_>) {
         self.0.lock().unwrap().push(format!("{happening:?}"));
     }
 }
 
-/// A server of which each `accept` fails as planned, what it tells, and how often it has tried.
+/// A server whose `accept` fails as planned, its recorded events, and the number of calls.
 fn server(
     mut plan: impl FnMut() -> io::Error + Send + 'static,
-) -> (HttpServer, Arc<Told>, Arc<Mutex<usize>>) {
-    let (told, calls) = (Arc::<Told>::default(), Arc::<Mutex<usize>>::default());
+) -> (HttpServer, Arc<Recorder>, Arc<Mutex<usize>>) {
+    let (recorded, calls) = (Arc::<Recorder>::default(), Arc::<Mutex<usize>>::default());
     let address = "127.0.0.1:1".parse().unwrap();
-    let (limits, observer) = (ConnectionLimits::default(), Arc::clone(&told) as _);
+    let (limits, observer) = (ConnectionLimits::default(), Arc::clone(&recorded) as _);
     let door = Door { address, app: Router::new(), limits, observer };
     let counted = Arc::clone(&calls);
     let accept = move || {
@@ -30,7 +30,7 @@ fn server(
             Err(failure)
         }
     };
-    (HttpServer { address, accepting: tokio::spawn(door.accept_from(accept)) }, told, calls)
+    (HttpServer { address, accepting: tokio::spawn(door.accept_from(accept)) }, recorded, calls)
 }
 
 /// `EMFILE`.
@@ -39,26 +39,26 @@ fn too_many_open_files() -> io::Error {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_files_it_tries_once_a_second_and_tells_once_a_minute() {
-    let (_server, told, calls) = server(too_many_open_files);
+async fn without_files_it_tries_once_a_second_and_records_once_a_minute() {
+    let (_server, recorded, calls) = server(too_many_open_files);
     tokio::time::sleep(Duration::from_secs(90)).await;
     let calls = *calls.lock().unwrap();
     assert!((89..=92).contains(&calls), "{calls}");
-    let told = told.0.lock().unwrap();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("HttpNotAccepting"), "{told:?}");
+    let recorded = recorded.0.lock().unwrap();
+    assert_eq!(recorded.len(), 2, "{recorded:?}");
+    assert!(recorded[0].contains("HttpNotAccepting"), "{recorded:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_was_gone_at_once_is_nothing_to_wait_for() {
+async fn after_a_connection_that_was_gone_at_once_the_server_does_not_wait() {
     let mut left = 100;
-    let (_server, told, calls) = server(move || {
+    let (_server, recorded, calls) = server(move || {
         left -= 1;
         if left > 0 { io::ErrorKind::ConnectionAborted.into() } else { too_many_open_files() }
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(*calls.lock().unwrap(), 100);
-    assert_eq!(told.0.lock().unwrap().len(), 1);
+    assert_eq!(recorded.0.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,20 +52,20 @@ fn a_map_that_is_not_what_rds_has_fails_and_says_where() {
     for (change, told) in [
         (
             (|case| case.route().members.as_mut().unwrap().truncate(1)) as fn(&mut Case),
-            "orders-2 is none of RDS's",
+            "RDS has no instance orders-2",
         ),
         (
             |case| {
                 case.route().members.as_mut().unwrap()[1].address = Ok("10.0.2.99".parse().unwrap());
             },
-            "orders-2 is at 10.0.2.99, not at 10.0.2.10",
+            "orders-2 is at 10.0.2.99, but [route.instances] has 10.0.2.10",
         ),
         (
             |case| {
                 let gone = case.route().route.instances.remove(&instance("orders-2"));
                 assert!(gone.is_some());
             },
-            "orders-2 is missing in the map",
+            "orders-2 is missing in [route.instances]",
         ),
         (|case| case.route().members = Ok(Vec::new()), "RDS has no instance"),
     ] {

@@ -44,7 +44,7 @@ fn a_rule_by_the_text_is_judged_by_the_wordings_that_are_known() {
     let why = case.why("event ids");
     for told in [
         "RDS-EVENT-0073 do not arrive",
-        "\"Completed RDS initiated failover to DB instance: orders-1\" does not pass",
+        "not with \"Completed RDS initiated failover to DB instance: orders-1\"",
     ] {
         assert!(why.contains(told), "{told} in {why}");
     }

@@ -37,12 +37,12 @@ fn a_resolver_that_keeps_names_for_more_than_30_s_is_a_warning() {
         let case = case(vec![says("10.0.0.2:53", "10.0.1.10", seconds)]);
         assert_eq!(case.says("resolver"), verdict, "{seconds}");
         let why = case.why("resolver");
-        let kept = format!("10.0.0.2:53 keeps names for {seconds} s");
+        let kept = format!("10.0.0.2:53 caches names for {seconds} s");
         assert!(why.starts_with(&kept), "{why}");
     }
     let why = case(vec![says("10.0.0.2:53", "10.0.1.10", 299)]).why("resolver");
     assert!(
-        why.ends_with(&format!("({ENDPOINT}): after a failover it names the old writer for as long")),
+        why.ends_with(&format!("({ENDPOINT}): after a failover it returns the old writer that long")),
         "{why}"
     );
 }
@@ -64,7 +64,7 @@ fn resolvers_that_differ_are_a_warning_that_names_both() {
     let differing = case(vec![says("10.0.0.2:53", "10.0.2.10", 5), says("10.0.0.3:53", "10.0.1.10", 5)]);
     assert_eq!(differing.says("resolvers agree"), Warn);
     let why = differing.why("resolvers agree");
-    for part in [ENDPOINT, "10.0.0.2:53 says 10.0.2.10", "10.0.0.3:53 says 10.0.1.10"] {
+    for part in [ENDPOINT, "10.0.0.2:53 returns 10.0.2.10", "10.0.0.3:53 returns 10.0.1.10"] {
         assert!(why.contains(part), "{why}");
     }
 }
@@ -91,5 +91,5 @@ fn an_unclear_discovery_comes_with_advice_about_the_sources_asked() {
     let told = remedy(&dns, DiscoverySource::Dns);
     assert!(told.contains("resolver") && !told.contains("RDS"), "{told}");
     let told = remedy("discovery = \"rds\"", DiscoverySource::Rds);
-    assert!(told.contains("the role may ask RDS"), "{told}");
+    assert!(told.contains("the role may call RDS"), "{told}");
 }

@@ -31,7 +31,7 @@ fn a_rule_for_another_database_brings_nothing() {
         let case = with_pattern(Case::good(), from, to);
         assert_eq!(case.says("rule"), Fail, "{to}");
         let why = case.why("rule");
-        assert!(why.contains("writerlink-orders") && why.contains("orders through"), "{why}");
+        assert!(why.contains("writerlink-orders") && why.contains("events of orders"), "{why}");
     }
 }
 

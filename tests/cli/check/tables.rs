@@ -103,6 +103,6 @@ fn a_lease_in_a_table_of_two_regions_is_no_lease() {
     for of_state in [true, false] {
         let (verdict, why) = says(of_state, &["eu-west-1"], Some("STRONG"));
         assert_eq!(verdict, Fail);
-        assert!(why.contains("no transactions"), "{why}");
+        assert!(why.contains("does not support transactions"), "{why}");
     }
 }

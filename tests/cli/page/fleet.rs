@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use writerlink::web::KEPT_FOR;
+use writerlink::web::REFRESHED_EVERY;
 use writerlink_core::model::names::{RouteName, SourceId};
 use writerlink_core::model::route::Route;
 use writerlink_sim::world::instances;
@@ -56,7 +56,7 @@ async fn what_was_read_is_shown_to_everybody_until_it_is_too_old() {
     assert!(once > 0);
     tokio::join!(shown.get("/"), shown.get("/?page=1"), shown.get("/?page=77&x=y"));
     assert_eq!(calls(&shown), once, "viewers at the same time share one read");
-    tokio::time::sleep(KEPT_FOR).await;
+    tokio::time::sleep(REFRESHED_EVERY).await;
     shown.get("/").await;
     assert_eq!(calls(&shown), 2 * once);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use writerlink::web::{KEPT_FOR, PAGE_BYTES_MAX};
+use writerlink::web::{PAGE_BYTES_MAX, REFRESHED_EVERY};
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
@@ -102,13 +102,13 @@ async fn the_first_page_says_how_every_route_is_and_what_happened() {
         "billing weighted",
         "‖ paused",
         "maintenance &lt;b&gt;tonight&lt;/b&gt;",
-        "held back: billing-2 at 10.0.2.11:3306",
+        "held: billing-2 at 10.0.2.11:3306",
         "billing-3, weight 100",
-        "nobody has said yet",
+        "no event yet",
         "✕ Rejected UnknownInstance",
         "✓ Moved WriterMoved",
-        "serving after",
-        "old target gone after",
+        "target healthy after",
+        "old target removed after",
     ] {
         assert!(page.contains(part), "{part}\n{page}");
     }
@@ -195,13 +195,13 @@ async fn the_page_of_a_transition_shows_calls_sets_evidence_and_its_chain() {
         "RegisterTargets",
         "DeregisterTargets",
         "Request id",
-        "Before, as first seen",
+        "Before, as first read",
         "10.0.1.11:3306",
-        "After, as last seen",
+        "After, as last read",
         "10.0.2.11:3306",
         "worker-0, writerlink",
         "orders/1",
-        "serving",
+        "target-healthy",
         "old target gone",
     ] {
         assert!(page.contains(part), "{part}\n{page}");
@@ -227,7 +227,7 @@ async fn what_an_event_says_stays_text() {
     let echoed = shown.get("/transitions/%3Cscript%3Ealert(1)").await;
     assert_eq!(echoed.status, 404);
     is_harmless(&echoed);
-    assert!(text(&echoed).contains("&lt;script&gt;alert(1) is no transition"));
+    assert!(text(&echoed).contains("&lt;script&gt;alert(1) is not a transition"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -274,7 +274,7 @@ async fn a_transition_that_nobody_knows_is_not_found_and_says_what_to_do() {
 #[tokio::test(start_paused = true)]
 async fn a_ledger_that_cannot_be_read_is_said_in_its_place() {
     let shown = Shown::after_a_day().await;
-    tokio::time::sleep(KEPT_FOR).await;
+    tokio::time::sleep(REFRESHED_EVERY).await;
     let down = |site: &CallSite| match site.call {
         "Query" | "GetItem" => Fate::meets(Fault::Refused(ErrorKind::Denied)),
         _ => Fate::WORKS,

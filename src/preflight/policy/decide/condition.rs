@@ -1,6 +1,7 @@
-//! The conditions of a statement, held against what EventBridge's request carries.
+//! The conditions of a statement, evaluated for EventBridge's request.
 //!
-//! Sources: IAM user guide, "IAM JSON policy elements: Condition operators", "AWS global condition context keys".
+//! Sources: IAM user guide, "IAM JSON policy elements: Condition operators", "AWS global condition context
+//! keys".
 
 use serde_json::{Map, Value};
 
@@ -14,14 +15,14 @@ enum Carried<'a> {
     Value(&'a str),
     /// Nothing.
     Nothing,
-    /// Nobody can say.
+    /// Unknown.
     Unknown,
 }
 
 /// Every operator of every key has to hold.
 pub(super) fn holds(conditions: &Value, sending: &Sending<'_>) -> Fits {
     let Some(conditions) = conditions.as_object() else {
-        return Fits::Unclear("has a Condition that is no object".to_owned());
+        return Fits::Unclear("has a Condition that is not an object".to_owned());
     };
     Fits::all(conditions.iter().map(|(operator, keys)| match keys {
         Value::Object(keys) => operator_holds(operator, keys, sending),
@@ -44,7 +45,7 @@ fn operator_holds(text: &str, keys: &Map<String, Value>, sending: &Sending<'_>) 
                     Carried::Value(value) => value,
                     Carried::Nothing | Carried::Unknown => "not in its requests",
                 };
-                Fits::Not(format!("asks for {text} {key}: {wanted}, which is {found}"))
+                Fits::Not(format!("requires {text} {key}: {wanted}, which is {found}"))
             }
             None => unclear(),
         }
@@ -60,7 +61,8 @@ fn carried<'a>(key: &str, sending: &Sending<'a>) -> Carried<'a> {
         "aws:principalservicename" => Carried::Value(EVENTBRIDGE),
         "aws:principalisawsservice" | "aws:securetransport" => Carried::Value("true"),
         "aws:requestedregion" => or_unknown(place_of(sending.queue).map(|place| place.region)),
-        // Of principals of an organisation, and of requests through an endpoint of a VPC: EventBridge is, and has, neither.
+        // Of principals of an organisation, and of requests through an endpoint of a VPC: EventBridge is, and
+        // has, neither.
         "aws:principalorgid"
         | "aws:principalorgpaths"
         | "aws:sourcevpc"
@@ -81,9 +83,9 @@ enum Compare {
 
 /// `ForAllValues:StringNotLikeIfExists`, in its parts.
 struct Operator {
-    /// None for `Null`, which asks whether the key is there.
+    /// `None` for `Null`, which tests whether the key is present.
     compare: Option<Compare>,
-    /// Whether it asks for what is not equal.
+    /// Whether it requires inequality.
     negated: bool,
     /// What it comes to when the request has no such key.
     without: bool,
@@ -113,7 +115,7 @@ impl Operator {
         Some(Self { compare, negated, without: if_exists || all.is_some() || (negated && any.is_none()) })
     }
 
-    /// Whether it holds; `None` when nobody can say.
+    /// Whether it holds; `None` if unknown.
     fn holds(&self, carried: &Carried<'_>, wanted: &Value) -> Option<bool> {
         let wanted: Vec<String> = each(wanted)
             .iter()
@@ -125,7 +127,7 @@ impl Operator {
                 Carried::Nothing => false,
                 Carried::Unknown => return None,
             };
-            // `true` asks for a key that is not there.
+            // `true` requires that the key is absent.
             return match wanted.as_slice() {
                 [null] if null == "true" => Some(!is_there),
                 [null] if null == "false" => Some(is_there),
@@ -160,7 +162,7 @@ impl Compare {
         }
     }
 
-    /// Whether a value may stand for something else than it says: a variable, or an ARN without its six parts.
+    /// Whether a value is not literal: a variable, or an ARN without its six parts.
     fn is_open(self, wanted: &str) -> bool {
         let cut = matches!(self, Self::Arn) && parts(wanted).count() < ARN_PARTS;
         wanted.contains("${") || cut
