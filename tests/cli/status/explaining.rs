@@ -53,7 +53,7 @@ async fn an_event_in_a_file_is_walked_question_by_question() {
       16  pass    address-allowed      address 10.0.3.11 lies inside allowed_cidrs
       17  pass    not-frozen           no freeze is in force
       18  pass    not-paused           no pause is in force
-      19  pass    not-flapping         the flap rule has not stopped it
+      19  pass    not-flapping         flap protection does not hold it
       20  pass    not-pinned           it is not pinned
       21  pass    not-observing        mode = "enforce"
       22  pass    few-moves            changes of target in the last 10 minutes: 1; flap_moves_max = 5

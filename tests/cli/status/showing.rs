@@ -54,7 +54,7 @@ async fn one_route_alone_is_shown_in_every_detail() {
       phases     since the evidence of 2026-05-06T23:00:09.000Z: announced +1000 ms, registered +1000
                  ms, deregistered +1000 ms, finished +1000 ms, serving +192 s, old target gone +302 s
       newest     orders/4 2026-05-06T23:05:11.000Z (4m ago): target-removed (TargetRemoved)
-      chain      ends at 4, hash 3795c80cb63d61f56d9c11b8114efeea823ea969d68b2ed265ae770a468a0707
+      chain      ends at 4, hash 909ac34b9b48f1e83ff1f51fe65e35ec2d83b30a8eec4605da4ef97b788e8410
 
     queue  0 waiting, 0 in flight; dead letters: 0
     ");
@@ -84,7 +84,7 @@ async fn a_move_is_seen_on_its_way_until_its_target_serves() {
                  deregistered +0 ms, finished +0 ms
       following  orders-2 at 10.0.2.11:3306: awaited; still to go: 10.0.1.11:3306
       newest     orders/2 2026-05-06T23:00:00.000Z (20s ago): Moved (WriterMoved)
-      chain      ends at 2, hash abc6074afae0ea8f32e2f487933792926300272bb5081607fe85dc970fbdd100
+      chain      ends at 2, hash a6309daca822f35285269690cb0b8d5351e1a7a73799bc174b53ae102c63cf44
 
     queue  0 waiting, 0 in flight; dead letters: 0
     ");
@@ -112,7 +112,7 @@ async fn what_a_person_holds_back_says_who_why_and_what_waits() {
     orders  held     orders-1  10.0.1.11:3306  healthy  1m ago  paused, waiting
     users   in-sync  users-1   10.0.1.11:3306  healthy  1m ago  pinned
 
-    orders  it should point at orders-2 at 10.0.2.11:3306: 10.0.2.11:3306 is not registered,
+    orders  desired: orders-2 at 10.0.2.11:3306; actual: 10.0.2.11:3306 is not registered,
             10.0.1.11:3306 is still registered (healthy); held: paused by
             arn:aws:sts::123456789012:assumed-role/Operator/ada since 2026-05-06T23:00:05.000Z until
             2026-05-07T00:00:05.000Z: maintenance
@@ -173,7 +173,7 @@ async fn a_weighted_route_shows_each_group_with_its_weight() {
       phases     since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, weights moved +0 ms,
                  finished +0 ms, serving +1000 ms
       newest     orders/3 2026-05-06T23:00:01.000Z (9m ago): target-healthy (TargetHealthy)
-      chain      ends at 3, hash 2e87d2bdcdf0804ba822fdffc078cb00e9bc75717619de8334921f4e08becdd5
+      chain      ends at 3, hash 11645b8f8840e4080580b305fb75d6656f63bc8aa0454feb6fb5e1ec7bb06ee4
 
     queue  0 waiting, 0 in flight; dead letters: 0
     ");
