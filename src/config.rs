@@ -23,6 +23,14 @@
 //! | `reconcile.registrations_burst` | 20 | how many of these calls it may make at once |
 //! | `safety.moves_per_minute_max` | [`MOVES_PER_MINUTE_MAX`](writerlink_engine::attempt::MOVES_PER_MINUTE_MAX) | routes that a worker moves in a minute |
 //! | `dns.resolver` | those of `/etc/resolv.conf` | the resolvers that are asked for names, in this order: one, or a list of up to three |
+//! | `sql.interval_ms` | 500 | how often the instances of a route with `discovery = "sql"` are asked |
+//! | `sql.connect_timeout_ms` | 500 | how long opening a connection to an instance may take |
+//! | `sql.query_timeout_ms` | 500 | how long its answer may take |
+//! | `sql.user` | required with `sql` | the database user, who needs no privilege but to log in |
+//! | `sql.password_env` | one of these three | the environment variable that holds the password |
+//! | `sql.password_file` | one of these three | the file whose first line is the password, read for each connection |
+//! | `sql.iam` | one of these three | `true`: IAM database authentication |
+//! | `sql.ca_file` | none: not encrypted | the PEM file of the authorities that sign the servers' certificates |
 //! | `route.name` | the source's name | key of the route's state and audit chain |
 //! | `route.source` | any, for a single route | whose events move the route: the identifier of a cluster or instance in the target group's account and Region, or the ARN of one anywhere |
 //! | `route.strategy` | `swap` | how the route is moved: `swap` its target, or the `weighted` groups of its listener |
@@ -34,7 +42,8 @@
 //! | `route.availability_zone` | none | `all` for addresses outside the group's VPC |
 //! | `route.allowed_cidrs` | [`ALLOWED_CIDRS_DEFAULT`], required without `instances` | where an address has to lie to be registered |
 //! | `route.on_started` | `swap` | what a *started* failover does: `swap`, `register` or `wait` |
-//! | `route.discovery` | `events` | whom to ask who writes: `rds`, `dns`, both in a list, or nobody (`events`) |
+//! | `route.discovery` | `events` | whom to ask who writes: `rds`, `dns`, `sql`, several in a list, or nobody (`events`) |
+//! | `route.engine` | `postgresql` at port 5432, else `mysql` | what the instances speak, with `sql` |
 //! | `route.map_check` | `auto` | with whom the map of a events-only route is compared: `dns`, `rds`, `auto`, `off` |
 //! | `route.endpoint` | required with `dns` | the writer endpoint, whose name is read |
 //! | `route.database` | `cluster` | what the source is: `cluster` or `instance` (Multi-AZ) |
@@ -63,6 +72,7 @@ mod policy;
 mod route;
 mod section;
 mod source;
+mod sql;
 mod strategy;
 mod timer;
 mod words;
@@ -80,6 +90,7 @@ use ipnet::{IpNet, Ipv4Net};
 pub use crate::config::dns::NameServers;
 pub use crate::config::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
 pub use crate::config::findings::{Diagnostic, Origin, Setting};
+pub use crate::config::sql::{LoginFrom, SqlConfig};
 use writerlink_core::actuation::quota::Quota;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::route::Route;
@@ -163,6 +174,8 @@ pub struct Config {
     pub quota: Option<Quota>,
     /// Which name servers are asked.
     pub resolver: NameServers,
+    /// How instances are asked whether they are writable, if a route asks them.
+    pub sql: Option<SqlConfig>,
     /// What moves; never empty, and no two have a name or a target group in common.
     pub routes: Vec<Route>,
 }

@@ -12,7 +12,7 @@ use crate::config::words::Rule;
 use crate::config::{
     Config, ConfigError, DRAIN_TIMEOUT_MAX, DRAIN_TIMEOUT_MIN, Env, Loaded, MAX_ATTEMPTS_MAX,
     PARALLEL_GROUPS_MAX, PageAddress, QueueRef, ReadFrom, TableName, Tables, WorkerSettings, checks, dns,
-    installation, timer,
+    installation, sql, timer,
 };
 use writerlink_core::model::provenance::{ConfigHash, Provenance};
 use writerlink_core::model::route::Route;
@@ -49,8 +49,14 @@ fn parse_into(mut findings: Findings, text: &str, env: Env<'_>) -> Result<Loaded
 fn config(root: &Section<'_>, hash: ConfigHash, env: Env<'_>, findings: &mut Findings) -> Option<Config> {
     let shared = shared(root, hash, env, findings);
     let routes = routes(root, findings);
+    let sql = sql::settings(&root.table("sql", findings), routes.as_deref(), findings);
     root.has_no_others(findings);
-    Some(Config { routes: routes?, ..shared? })
+    let mut shared = shared?;
+    let sql = sql.map(|(sql, interval)| {
+        shared.reconciling.sql_interval = interval;
+        sql
+    });
+    Some(Config { routes: routes?, sql, ..shared })
 }
 
 /// All but the routes; without any value in it, all defaults.
@@ -82,6 +88,7 @@ pub(super) fn shared(
         moves_per_minute_max,
         quota,
         resolver,
+        sql: None,
         routes: Vec::new(),
     })
 }

@@ -14,11 +14,11 @@ use crate::config::strategy::rule_of;
 use crate::config::words::Rule;
 use crate::config::{
     ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE, checks, policy, source,
-    strategy,
+    sql, strategy,
 };
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::policy::Policy;
-use writerlink_core::model::route::{OnStarted, Route};
+use writerlink_core::model::route::{OnStarted, Route, Source};
 
 /// A route as far as it could be read: its identity is held against the others' even if the rest has
 /// faults, so that a person hears of all of them at once.
@@ -97,7 +97,8 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
     show_identity(&section, name.as_ref(), source.as_ref(), findings);
     let written = strategy::written(&section, findings);
     let port = section.number(&PORT, findings);
-    let terms = Terms::of(&section, findings);
+    let mut terms = Terms::of(&section, findings);
+    terms.policy.engine = sql::engine(&section, port, &terms.policy, findings);
     let instances = instances(&section, &terms, findings);
     section.has_no_others(findings);
     if terms.asks == Asks::Nobody && !instances.is_empty() {
@@ -106,6 +107,8 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
     }
     written.fits(&section, (&terms.policy, &instances), findings);
     let source_of_route = source::source(source.as_ref(), &written, &terms.policy, findings);
+    let known = (!instances.is_empty(), matches!(source_of_route, Source::Named(_)));
+    sql::who_is_asked(&section, &terms.policy, known, findings);
     let route = || {
         let (strategy, group) = written.strategy(terms.availability_zone.as_ref())?;
         Some(Route {

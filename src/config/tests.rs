@@ -1,7 +1,9 @@
 use super::*;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::model::names::{InstanceId, SourceId};
-use writerlink_core::model::policy::{Database, DiscoverySource, MapCheck, Mode, Policy, Role, ServingWhen};
+use writerlink_core::model::policy::{
+    Database, DiscoverySource, Engine, MapCheck, Mode, Policy, Role, ServingWhen,
+};
 use writerlink_core::model::provenance::ConfigHash;
 use writerlink_core::model::route::{OnStarted, Source, Strategy};
 use writerlink_core::model::source_arn::SourceArn;
@@ -502,6 +504,7 @@ serving_limit_seconds = 60
     let loaded = file(&text).unwrap();
     let instance = |name: &str| InstanceId::new(name).unwrap();
     let expected = Policy {
+        engine: Engine::MySql,
         mode: Mode::Observe,
         database: Database::Cluster,
         role: Role::Readers,
@@ -605,7 +608,11 @@ fn the_timer_can_be_turned_off_and_says_what_is_lost() {
         "[reconcile]\ninterval_seconds = 5\nlooks_per_second_max = 50\n[safety]\nmoves_per_minute_max = 6\n",
     ))
     .unwrap();
-    let expected = Reconciling { interval: Some(Duration::from_secs(5)), describe_calls_per_second_max: 50 };
+    let expected = Reconciling {
+        interval: Some(Duration::from_secs(5)),
+        describe_calls_per_second_max: 50,
+        sql_interval: writerlink_engine::timer::SQL_INTERVAL,
+    };
     assert_eq!(loaded.config.reconciling, expected);
     assert_eq!(loaded.config.moves_per_minute_max, 6);
 }

@@ -6,7 +6,7 @@ use crate::config::findings::Findings;
 use crate::config::section::{Number, Section, seconds};
 use writerlink_core::actuation::quota::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use writerlink_engine::attempt::MOVES_PER_MINUTE_MAX;
-use writerlink_engine::timer::{INTERVAL, LOOKS_PER_SECOND_MAX, Reconciling};
+use writerlink_engine::timer::{INTERVAL, LOOKS_PER_SECOND_MAX, Reconciling, SQL_INTERVAL};
 
 /// No sooner than a reading can be confirmed, and an hour is no repair.
 const INTERVAL_SECONDS: Number = Number {
@@ -64,6 +64,7 @@ pub(super) fn reconciling(section: &Section<'_>, findings: &mut Findings) -> (Re
     let reconciling = Reconciling {
         interval: (interval > 0).then(|| Duration::from_secs(interval.into())),
         describe_calls_per_second_max: section.number(&RECONCILE_PASSES, findings),
+        sql_interval: SQL_INTERVAL,
     };
     let per_second = section.number(&RATE, findings);
     let burst = section.number(&BURST, findings);

@@ -1,7 +1,9 @@
 //! The databases of a route: where its instances are, and whether whoever is to be asked answers.
 
 use crate::preflight::finding::{Check, CheckFindings, Lines, Subject};
+use crate::preflight::sql;
 use writerlink_core::evidence::discovery::Discovery;
+use writerlink_core::evidence::sql::is_without_lag;
 use writerlink_core::model::policy::{DiscoverySource, Role};
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::ErrorKind;
@@ -19,6 +21,7 @@ pub(super) fn judge(facts: &RouteFacts, sheet: &mut CheckFindings) {
     addresses(facts, &mut lines);
     discovery(facts, &mut lines);
     map(facts, &mut lines);
+    sql::instances(facts, &mut lines);
 }
 
 /// Whether the instances have addresses that a target group can hold.
@@ -90,7 +93,9 @@ fn discovery(facts: &RouteFacts, lines: &mut Lines<'_>) {
             lines.told(DISCOVERY, "VPC networking");
         }
         Discovery::Unclear(why) => {
-            let else_see = if route.policy.discovery.contains(&DiscoverySource::Rds) {
+            let else_see = if is_without_lag(&route.policy.discovery) {
+                "what each instance answered"
+            } else if route.policy.discovery.contains(&DiscoverySource::Rds) {
                 "whether the source and endpoint of the route are right, and whether the role may ask RDS"
             } else {
                 "whether the route's endpoint is right, and whether the resolver knows it"

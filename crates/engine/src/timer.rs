@@ -6,6 +6,7 @@
 
 use crate::telemetry::event::Summary;
 mod chains;
+mod probes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,9 +20,11 @@ use crate::attempt::{
     AttemptResult, COMPARE_EVERY, ChainCheck, MapComparison, PassResult, PeriodicPass, Reconciler,
     RouteWatch, StateStore, TimerRecord, Together,
 };
-use crate::ports::{Clock, Ports};
+use crate::ports::{Clock, Databases, Ports};
 use crate::telemetry::event::{EventSink, WorkerEvent};
 use crate::timer::chains::Chains;
+use crate::timer::probes::Probes;
+pub use crate::timer::probes::SQL_INTERVAL;
 use writerlink_core::actuation::health::ServingState;
 use writerlink_core::evidence::discovery::CONFIRM_EVERY;
 use writerlink_core::model::names::RouteName;
@@ -38,6 +41,8 @@ pub struct Reconciling {
     pub interval: Option<Duration>,
     /// How many looks a worker starts in a second.
     pub describe_calls_per_second_max: u32,
+    /// How often the instances of a route are asked that nobody else tells of, between its passes.
+    pub sql_interval: Duration,
 }
 
 /// The interval of looks: a lost event is noticed within it.
@@ -49,7 +54,11 @@ pub const LOOKS_PER_SECOND_MAX: u32 = 20;
 
 impl Default for Reconciling {
     fn default() -> Self {
-        Self { interval: Some(INTERVAL), describe_calls_per_second_max: LOOKS_PER_SECOND_MAX }
+        Self {
+            interval: Some(INTERVAL),
+            describe_calls_per_second_max: LOOKS_PER_SECOND_MAX,
+            sql_interval: SQL_INTERVAL,
+        }
     }
 }
 
@@ -102,6 +111,7 @@ pub struct Timer {
     maps: MapComparison,
     chain_check: ChainCheck,
     states: Arc<StateStore>,
+    databases: Arc<dyn Databases>,
     routes: Arc<[Route]>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn EventSink>,
@@ -152,6 +162,7 @@ impl Timer {
             maps: MapComparison::new(ports, Arc::clone(&states)),
             chain_check: ChainCheck::new(ports, Arc::clone(&states)),
             states,
+            databases: Arc::clone(&ports.databases),
             pass: PeriodicPass::new(ports, reconciler),
             clock: Arc::clone(&ports.clock),
             routes,
@@ -168,6 +179,7 @@ impl Timer {
         let mut rounds = Schedule::new(&self, interval);
         let mut looks = JoinSet::new();
         let mut chains = Chains::new(self.clock.monotonic());
+        let mut probes = Probes::start(&self);
         loop {
             let now = self.clock.monotonic();
             rounds.start(&self, &mut looks, now);
@@ -183,6 +195,10 @@ impl Timer {
                 Some(looked) = looks.join_next(), if !looks.is_empty() => match looked {
                     Ok(looked) => rounds.take(&self, looked, interval),
                     Err(error) => self.observer.tell(&WorkerEvent::Panicked(&error.to_string())),
+                },
+                noticed = probes.next() => match noticed {
+                    Ok(n) => rounds.due_by(n, self.clock.monotonic()),
+                    Err(error) => self.observer.tell(&WorkerEvent::Panicked(&error)),
                 },
                 () = self.clock.sleep(wait) => {}
             }
@@ -371,7 +387,8 @@ impl Schedule {
         };
         seat.unresolved = watched.is_unresolved || watched.is_contradicted();
         let random = timer.clock.random();
-        seat.due = timer.clock.monotonic() + pause(&look, seat.failures, interval, random);
+        let pause = || pause(&look, seat.failures, interval, random);
+        seat.due = timer.clock.monotonic() + timer.confirms_after(n, &look).unwrap_or_else(pause);
         if look == PassResult::Right {
             // Nobody waits for the next one: it can be there for a wake-up with others.
             seat.due = whole(seat.due);

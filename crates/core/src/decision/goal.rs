@@ -16,6 +16,7 @@ use crate::decision::verdict::{Decision, Verdict};
 use crate::evidence::desired::Desired;
 use crate::evidence::discovery::{Discovery, Freshness, Member, Reading, STEADY_AFTER_A_MOVE, SourceReports};
 use crate::evidence::event::{EventKey, EvidenceOrder, RANK_COMPLETED, RANK_ORDER, RANK_TRUTH};
+use crate::evidence::sql::is_without_lag;
 use crate::evidence::trigger::OperatorCommand;
 use crate::ledger::sources::CONFLICT_AFTER;
 use crate::ledger::state::{Assignment, RouteContext};
@@ -122,7 +123,7 @@ fn aim_by_what_is_known(
             return follow(route, control, known);
         }
     }
-    if !stood_long_enough(known, seen, now) {
+    if !stood_long_enough(route, known, seen, now) {
         return TargetDecision::Confirm;
     }
     TargetDecision::Follow(Desired {
@@ -149,11 +150,15 @@ fn follow(route: &Route, control: &Assignment, known: &Desired) -> TargetDecisio
 }
 
 /// Whether an event, or a person, said so too recently for the sources to know better.
+///
+/// Sources without lag know better at once than an event of what has happened. A failover that only started, and a
+/// command, say what is to be: against them the trust holds, or the route would go there and back.
 #[must_use]
 pub fn is_trusted(route: &Route, control: &Assignment, known: &Desired, now: Timestamp) -> bool {
     let EvidenceOrder { at, rank } = known.evidence;
     let called_off = rank < RANK_COMPLETED && control.require_reading.is_some_and(|failed| failed > at);
-    rank != RANK_TRUTH && now.since(at) < route.policy.trust_event && !called_off
+    let overtaken = rank == RANK_COMPLETED && is_without_lag(&route.policy.discovery);
+    rank != RANK_TRUTH && now.since(at) < route.policy.trust_event && !called_off && !overtaken
 }
 
 /// I3: an answer that has not changed since before the newest evidence is no newer than that. Where this worker cannot
@@ -222,12 +227,14 @@ pub fn contradiction(
 }
 
 /// A reading that would move the route has to stand; after a move by the sources' word, through the time in
-/// which an endpoint's name has been seen to flap.
-fn stood_long_enough(known: Option<&Desired>, seen: &Reading, now: Timestamp) -> bool {
-    let just_moved = known.is_some_and(|known| {
-        known.evidence.rank == RANK_TRUTH
-            && now.since(known.evidence.at) < STEADY_AFTER_A_MOVE.saturating_mul(2)
-    });
+/// which an endpoint's name has been seen to flap. Instances that are asked themselves do not flap with it.
+fn stood_long_enough(route: &Route, known: Option<&Desired>, seen: &Reading, now: Timestamp) -> bool {
+    let may_flap = !is_without_lag(&route.policy.discovery);
+    let just_moved = may_flap
+        && known.is_some_and(|known| {
+            known.evidence.rank == RANK_TRUTH
+                && now.since(known.evidence.at) < STEADY_AFTER_A_MOVE.saturating_mul(2)
+        });
     let needed = if just_moved { STEADY_AFTER_A_MOVE } else { Duration::ZERO };
     seen.stood.is_some_and(|stood| stood >= needed)
 }

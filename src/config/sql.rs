@@ -1,0 +1,260 @@
+//! `[sql]`: how the instances of routes with `discovery = "sql"` are asked, and what such a route needs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::findings::{Findings, Found};
+use crate::config::section::{Number, Section};
+use crate::config::words::{Keyword, Rule, words};
+use writerlink_core::model::policy::{Database, DiscoverySource, Engine, Policy};
+use writerlink_core::model::route::Route;
+use writerlink_engine::timer::SQL_INTERVAL;
+
+/// How the instances are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlConfig {
+    /// How long opening a connection may take.
+    pub connect_timeout: Duration,
+    /// How long an answer may take.
+    pub query_timeout: Duration,
+    /// The database user.
+    pub user: String,
+    /// Where the password comes from. The configuration never holds it: its text is hashed, shown and copied.
+    pub login: LoginFrom,
+    /// The PEM file of the authorities that sign the servers' certificates; none for connections in the clear.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where a password comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginFrom {
+    /// From this variable of the environment.
+    Variable(String),
+    /// From the first line of this file.
+    File(PathBuf),
+    /// From IAM, anew for each connection.
+    Iam,
+}
+
+/// The port at which PostgreSQL listens unless somebody says otherwise.
+const POSTGRESQL_PORT: u32 = 5432;
+
+words!(Engine: MySql = "mysql", PostgreSql = "postgresql";
+    "write \"mysql\" (MySQL, MariaDB and Aurora MySQL too) or \"postgresql\" (Aurora PostgreSQL too)");
+
+#[expect(clippy::cast_possible_truncation, reason = "half a second is no century")]
+const INTERVAL: Number = Number {
+    field: "interval_ms",
+    range: 100..=60_000,
+    why: "ten questions a second find a failover no sooner than it can be acted on, and after a minute the timer has come",
+    zero: None,
+    default: SQL_INTERVAL.as_millis() as u32,
+};
+
+/// Both limits together stay within the five seconds that any call may take.
+const CONNECT_TIMEOUT: Number = Number {
+    field: "connect_timeout_ms",
+    range: 50..=2500,
+    why: "a login takes some milliseconds, and a reading waits this long for an instance that is dead",
+    zero: None,
+    default: 500,
+};
+
+const QUERY_TIMEOUT: Number = Number {
+    field: "query_timeout_ms",
+    why: "an answer takes a millisecond, and a reading waits this long for an instance that hangs",
+    ..CONNECT_TIMEOUT
+};
+
+const USER: Rule<String> = Rule {
+    parse: |text| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+        match text.len() {
+            1..=63 if text.bytes().all(plain) => Ok(text.to_owned()),
+            _ => Err("a database user has 1 to 63 letters, digits, '_', '-' or '.'".to_owned()),
+        }
+    },
+    fix: "write the user that may do nothing but log in, such as \"writerlink\"; docs/discovery-sql.md has its statements",
+};
+
+const VARIABLE: Rule<String> = Rule {
+    parse: |text| {
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if plain && text.bytes().next().is_some_and(|b| !b.is_ascii_digit()) {
+            return Ok(text.to_owned());
+        }
+        Err("this is no name of an environment variable".to_owned())
+    },
+    fix: "write the name of the variable that holds the password, such as \"WRITERLINK_SQL_PASSWORD\"",
+};
+
+const FILE: Rule<PathBuf> = Rule {
+    parse: |text| match text {
+        "" => Err("this is no path".to_owned()),
+        path => Ok(PathBuf::from(path)),
+    },
+    fix: "write the path of a file that the worker can read",
+};
+
+const LOGIN_FIX: &str = "write one of password_env = \"VARIABLE\", password_file = \"PATH\" and iam = true";
+
+/// Reads `[sql]`. A file whose routes ask no instance needs none, and then nothing of it is shown.
+pub(super) fn settings(
+    section: &Section<'_>,
+    routes: Option<&[Route]>,
+    findings: &mut Findings,
+) -> Option<(SqlConfig, Duration)> {
+    let asks = |route: &&Route| route.policy.discovery.contains(&DiscoverySource::Sql);
+    let asked = routes.map(|routes| routes.iter().any(|route| asks(&route)));
+    match (section.is_written(), asked) {
+        (false, Some(true)) => {
+            let why = "discovery has sql, and nothing says as whom the instances are asked";
+            let fix = format!("write [sql] with user = \"NAME\"; also {LOGIN_FIX}");
+            findings.fault(&section.header(), None, why, fix);
+            return None;
+        }
+        (false, Some(false) | None) => return None,
+        (true, Some(false)) => {
+            let why = "nobody would use this: discovery of no route has sql";
+            findings.fault(
+                &section.header(),
+                None,
+                why,
+                "add \"sql\" to a route's discovery, or remove [sql]",
+            );
+        }
+        (true, Some(true) | None) => {}
+    }
+    let interval = millis(section.number(&INTERVAL, findings));
+    let connect_timeout = millis(section.number(&CONNECT_TIMEOUT, findings));
+    let query_timeout = millis(section.number(&QUERY_TIMEOUT, findings));
+    let user = user(section, findings);
+    let login = login(section, findings);
+    let ca_file = section.text("ca_file", &FILE, findings);
+    let shown = |file: &Option<PathBuf>| match file {
+        Some(file) => file.display().to_string(),
+        None => "none: connections are not encrypted".to_owned(),
+    };
+    let found = ca_file.map(|Found { value, place }| Found { value: Some(value), place });
+    let ca_file = section.or_default("ca_file", (found, None), shown, findings);
+    section.has_no_others(findings);
+    let login = login?;
+    if login == LoginFrom::Iam {
+        what_a_token_needs(section, ca_file.is_some(), routes, findings);
+    }
+    Some((SqlConfig { connect_timeout, query_timeout, user: user?, login, ca_file }, interval))
+}
+
+fn millis(number: u32) -> Duration {
+    Duration::from_millis(number.into())
+}
+
+fn user(section: &Section<'_>, findings: &mut Findings) -> Option<String> {
+    if !section.has("user") {
+        let why = "nothing says as whom the instances are asked";
+        findings.fault(&section.place_of("user"), None, why, USER.fix);
+    }
+    let user = section.text("user", &USER, findings)?;
+    findings.understood(&user.place, &user.value);
+    Some(user.value)
+}
+
+/// Exactly one of the three ways to log in.
+fn login(section: &Section<'_>, findings: &mut Findings) -> Option<LoginFrom> {
+    if section.has("password") {
+        // Its value is not quoted.
+        let why = "a password does not belong in this file: its text is hashed, shown and copied";
+        findings.fault(&section.place_of("password"), None, why, LOGIN_FIX);
+        return None;
+    }
+    let variable = section.text("password_env", &VARIABLE, findings);
+    let file = section.text("password_file", &FILE, findings);
+    let iam = section.has("iam") && section.flag_or("iam", false, findings);
+    let written = ["password_env", "password_file"].into_iter().filter(|field| section.has(field)).count();
+    match written + usize::from(iam) {
+        1 => {}
+        0 => {
+            let why = "nothing says how the user proves who it is";
+            findings.fault(&section.header(), None, why, LOGIN_FIX);
+            return None;
+        }
+        _ => {
+            let why = "the user proves who it is in one way, and this names several";
+            findings.fault(&section.header(), None, why, LOGIN_FIX);
+            return None;
+        }
+    }
+    if let Some(Found { value, place }) = variable {
+        findings.understood(&place, &value);
+        return Some(LoginFrom::Variable(value));
+    }
+    if let Some(Found { value, place }) = file {
+        findings.understood(&place, value.display());
+        return Some(LoginFrom::File(value));
+    }
+    iam.then_some(LoginFrom::Iam)
+}
+
+/// A token is signed for the name of an instance's endpoint, and is sent as it is.
+fn what_a_token_needs(
+    section: &Section<'_>,
+    encrypted: bool,
+    routes: Option<&[Route]>,
+    findings: &mut Findings,
+) {
+    if !encrypted {
+        let why = "a token is sent as it is, so the connection has to be encrypted";
+        let fix = "write ca_file = \"PATH\": RDS offers its authorities as global-bundle.pem";
+        findings.fault(&section.place_of("ca_file"), None, why, fix);
+    }
+    for route in routes.unwrap_or_default() {
+        let asked = route.policy.discovery.contains(&DiscoverySource::Sql);
+        if asked && !route.instances.is_empty() && route.policy.endpoint.is_none() {
+            let why = format!(
+                "a token is signed for the name of an instance's endpoint, and route {} has addresses alone",
+                route.name
+            );
+            let fix = "write the cluster endpoint as the route's endpoint, or remove its [route.instances]: RDS lists them";
+            section.accuse("iam", (&why, fix), findings);
+        }
+    }
+}
+
+/// What the instances of a route speak. The field belongs to routes that ask them.
+pub(super) fn engine(section: &Section<'_>, port: u32, policy: &Policy, findings: &mut Findings) -> Engine {
+    let field = "engine";
+    let default = if port == POSTGRESQL_PORT { Engine::PostgreSql } else { Engine::MySql };
+    let written = section.text(field, &Engine::RULE, findings);
+    if policy.discovery.contains(&DiscoverySource::Sql) {
+        return section.or_default(field, (written, default), |engine| engine.word().to_owned(), findings);
+    }
+    if written.is_some() {
+        let why = "no instance would be asked in it: discovery has no sql";
+        section.accuse(field, (why, "add \"sql\" to discovery, or remove the line"), findings);
+    }
+    default
+}
+
+/// Holds a route that asks its instances against what it says of them. `rds_lists` is whether RDS can be asked.
+pub(super) fn who_is_asked(
+    section: &Section<'_>,
+    policy: &Policy,
+    (has_map, rds_lists): (bool, bool),
+    findings: &mut Findings,
+) {
+    if !policy.discovery.contains(&DiscoverySource::Sql) {
+        return;
+    }
+    if policy.database == Database::Instance {
+        let why =
+            "the standby of a Multi-AZ instance answers nobody, so there are no two instances to tell apart";
+        let fix = "write discovery = \"dns\" or \"rds\" for a Multi-AZ instance";
+        section.accuse("database", (why, fix), findings);
+    }
+    if !has_map && !rds_lists {
+        let why = "discovery has sql, and nothing says which instances are to be asked";
+        let fix = "list them with their addresses below [route.instances], or write source = \"CLUSTER\", whose instances RDS \
+                   lists in the account and Region of the target group";
+        section.accuse("discovery", (why, fix), findings);
+    }
+}
