@@ -258,3 +258,106 @@ pub(super) fn who_is_asked(
         section.accuse("discovery", (why, fix), findings);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{ConfigError, Loaded, file};
+
+    const GROUP: &str = "target_group = \"arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/73e2d6bc24d8a067\"\n";
+    const MAP: &str = "[route.instances]\ndb-1 = \"10.0.1.10\"\ndb-2 = \"10.0.1.11\"\n";
+    const SQL: &str = "[sql]\nuser = \"writerlink\"\npassword_env = \"PASSWORD\"\n";
+
+    /// A file of this `[sql]`, and of one route with these lines.
+    fn read(sql: &str, lines: &str) -> Result<Loaded, ConfigError> {
+        file::parse(Path::new("w.toml"), &format!("{sql}[[route]]\n{GROUP}{lines}\n{MAP}"), &|_| None)
+    }
+
+    fn faults(sql: &str, lines: &str) -> String {
+        let Err(ConfigError::Faulty { faults, .. }) = read(sql, lines) else {
+            panic!("{sql}{lines} has no fault");
+        };
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        faults.join("\n")
+    }
+
+    #[test]
+    fn sql_is_read_with_its_defaults_and_shown_without_a_secret() {
+        let loaded = read(SQL, "discovery = \"sql\"").unwrap();
+        let expected = SqlConfig {
+            connect_timeout: Duration::from_millis(500),
+            query_timeout: Duration::from_millis(500),
+            user: "writerlink".to_owned(),
+            login: LoginFrom::Variable("PASSWORD".to_owned()),
+            ca_file: None,
+        };
+        assert_eq!(loaded.config.sql, Some(expected));
+        assert_eq!(loaded.config.reconciling.sql_interval, Duration::from_millis(500));
+        assert_eq!(loaded.config.routes[0].policy.engine, Engine::MySql);
+        let shown = loaded.settings.iter().filter(|setting| setting.field.starts_with("sql."));
+        let shown: Vec<String> =
+            shown.map(|setting| format!("{} = {}", setting.field, setting.value)).collect();
+        insta::assert_snapshot!(shown.join("\n"), @"
+        sql.interval_ms = 500
+        sql.connect_timeout_ms = 500
+        sql.query_timeout_ms = 500
+        sql.user = writerlink
+        sql.password_env = PASSWORD
+        sql.ca_file = none: connections are not encrypted
+        ");
+    }
+
+    #[test]
+    fn a_file_whose_routes_ask_no_instance_needs_no_sql() {
+        let loaded = read("", "").unwrap();
+        assert_eq!(loaded.config.sql, None);
+        assert!(loaded.settings.iter().all(|setting| !setting.field.starts_with("sql")));
+    }
+
+    #[test]
+    fn the_engine_follows_from_the_port_unless_it_is_written() {
+        for (lines, engine) in [
+            ("port = 3306", Engine::MySql),
+            ("port = 5432", Engine::PostgreSql),
+            ("port = 6432\nengine = \"postgresql\"", Engine::PostgreSql),
+            ("port = 5432\nengine = \"mysql\"", Engine::MySql),
+        ] {
+            let loaded = read(SQL, &format!("discovery = \"sql\"\n{lines}")).unwrap();
+            assert_eq!(loaded.config.routes[0].policy.engine, engine, "{lines}");
+        }
+    }
+
+    #[test]
+    fn every_fault_of_sql_names_the_field_and_what_to_write() {
+        let asks = "discovery = \"sql\"";
+        let all = [
+            faults("", asks),
+            faults(SQL, ""),
+            faults("[sql]\n", asks),
+            faults("[sql]\nuser = \"a b\"\npassword = \"hunter2\"\ninterval_ms = 5\n", asks),
+            faults(&format!("{SQL}iam = true\n"), asks),
+            faults("[sql]\nuser = \"writerlink\"\niam = true\n", asks),
+            faults(SQL, "discovery = \"sql\"\ndatabase = \"instance\""),
+            faults("", "engine = \"mysql\""),
+            faults(SQL, "discovery = \"sql\"\nengine = \"oracle\""),
+        ]
+        .join("\n");
+        assert!(!all.contains("hunter2"), "{all}");
+        insta::assert_snapshot!(all, @"");
+    }
+
+    #[test]
+    fn without_a_map_rds_has_to_know_the_instances() {
+        let text = |lines: &str| {
+            let ranges = "allowed_cidrs = [\"10.0.0.0/16\"]\ndiscovery = \"sql\"\n";
+            let text = format!("{SQL}[[route]]\n{GROUP}{ranges}{lines}");
+            file::parse(Path::new("w.toml"), &text, &|_| None)
+        };
+        assert!(text("source = \"aurora\"\n").is_ok());
+        let Err(ConfigError::Faulty { faults, .. }) = text("") else { panic!("nobody knows the instances") };
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(faults.join("\n"), @"");
+    }
+}

@@ -154,7 +154,10 @@ fn strangers(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = Str
 
 /// Instances that may become the writer, and that a route with nothing but its map does not know.
 fn forgotten(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
-    let by_map = route.policy.discovery.is_empty() && route.policy.role == Role::Writer;
+    let discovery = &route.policy.discovery;
+    // Instances that are asked themselves are those of the map too.
+    let asked = discovery.contains(&DiscoverySource::Sql) && !route.instances.is_empty();
+    let by_map = (discovery.is_empty() || asked) && route.policy.role == Role::Writer;
     let wanted = move |member: &&MemberFacts| {
         let allowed = route.policy.allowed_instances.as_ref();
         let may = allowed.is_none_or(|allowed| allowed.contains(&member.instance));

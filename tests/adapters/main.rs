@@ -15,6 +15,7 @@ mod ledger_scripted;
 mod listeners;
 mod rds;
 mod resolvers;
+mod sql;
 mod sqs;
 mod sqs_scripted;
 #[path = "../support/mod.rs"]

@@ -18,6 +18,7 @@ mod rig;
 mod scenarios;
 mod shedding;
 mod simulation;
+mod sql;
 mod stopping;
 mod timer;
 mod together;
