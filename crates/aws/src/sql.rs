@@ -16,7 +16,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -26,6 +26,7 @@ use crate::sql::hosts::{Host, Hosts};
 use crate::sql::login::Login;
 use writerlink_core::evidence::discovery::SourceReport;
 use writerlink_core::evidence::sql::{InstanceProbe, ProbeAnswer, report};
+use writerlink_core::model::outcome::doubled;
 use writerlink_core::model::policy::Engine;
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::installation::{Seen, SqlFacts, Unseen};
@@ -64,9 +65,52 @@ struct Shared {
 /// Where an instance listens, and what it speaks there.
 type Address = (Engine, IpAddr, u16);
 
-/// The connection to an instance, if there is one now. Whoever asks takes it out, and puts it back once the answer is
-/// there: a question that was given up leaves none behind that is in the middle of an answer.
-type Kept = Arc<tokio::sync::Mutex<Option<Connection>>>;
+type Kept = Arc<tokio::sync::Mutex<Slot>>;
+
+/// What is kept of an instance.
+#[derive(Default)]
+struct Slot {
+    /// The connection, if there is one now. Whoever asks takes it out, and puts it back once the answer is there: a
+    /// question that was given up leaves none behind that is in the middle of an answer.
+    connection: Option<Connection>,
+    /// The last question that failed, until one succeeds.
+    failed: Option<Failure>,
+}
+
+/// A question that failed.
+struct Failure {
+    at: Instant,
+    why: String,
+    /// How many connections in a row came to nothing in silence.
+    silent: u32,
+}
+
+/// The pause after a connection that came to nothing in silence, doubled with each one, and the longest. A server that
+/// hangs keeps every such connection in its queue, counts them once it goes on, and MySQL then blocks a host with 100 of
+/// them (`max_connect_errors`). Meanwhile the instance costs a reading no time. A connection that is refused is tried again
+/// at once: that is how a server that restarts comes back.
+const SILENT_PAUSE: Duration = Duration::from_millis(250);
+const SILENT_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+impl Slot {
+    /// Why nobody is asked now: somebody else's question failed while this one waited for its turn, or the instance has
+    /// been silent and is left alone for a moment.
+    fn is_given_up(&self, began: Instant) -> Option<String> {
+        let Failure { at, why, silent } = self.failed.as_ref()?;
+        let pause = match silent {
+            0 => Duration::ZERO,
+            times => doubled(SILENT_PAUSE, *times).min(SILENT_PAUSE_MAX),
+        };
+        (*at >= began || at.elapsed() < pause).then(|| why.clone())
+    }
+
+    fn failed(&mut self, why: String, was_silent: bool) -> String {
+        let before = self.failed.as_ref().map_or(0, |failure| failure.silent);
+        let silent = if was_silent { before.saturating_add(1) } else { 0 };
+        self.failed = Some(Failure { at: Instant::now(), why: why.clone(), silent });
+        why
+    }
+}
 
 impl fmt::Debug for SqlSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,33 +223,49 @@ impl Shared {
     }
 
     async fn probe(&self, engine: Engine, host: &Host) -> Result<bool, String> {
-        let slot = self.slot(engine, host);
-        let mut kept = slot.lock().await;
-        if let Some(mut connection) = kept.take() {
-            // A server that restarted has closed it, and may answer on a new one: only silence is an answer of its own.
-            if let Ok(writable) = self.within_query(connection.is_writable()).await? {
-                *kept = Some(connection);
-                return Ok(writable);
+        let (began, slot) = (Instant::now(), self.slot(engine, host));
+        let mut slot = slot.lock().await;
+        if let Some(why) = slot.is_given_up(began) {
+            return Err(why);
+        }
+        if let Some(mut connection) = slot.connection.take() {
+            match self.within_query(connection.is_writable()).await {
+                Ok(Ok(writable)) => {
+                    slot.connection = Some(connection);
+                    return Ok(writable);
+                }
+                // A server that restarted has closed it, and may answer on a new one.
+                Ok(Err(_)) => {}
+                Err(silence) => return Err(slot.failed(silence, false)),
             }
         }
-        let mut connection = self.open(engine, host).await?;
-        let writable = self.within_query(connection.is_writable()).await??;
-        *kept = Some(connection);
-        Ok(writable)
+        let mut connection = match self.open(engine, host).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(why)) => return Err(slot.failed(why, false)),
+            Err(silence) => return Err(slot.failed(silence, true)),
+        };
+        match self.within_query(connection.is_writable()).await {
+            Ok(Ok(writable)) => {
+                *slot = Slot { connection: Some(connection), failed: None };
+                Ok(writable)
+            }
+            Ok(Err(why)) | Err(why) => Err(slot.failed(why, false)),
+        }
     }
 
     async fn excess_grants(&self, engine: Engine, host: &Host) -> Result<Vec<String>, String> {
-        let mut connection = self.open(engine, host).await?;
+        let mut connection = self.open(engine, host).await??;
         self.within_query(connection.excess_grants()).await?
     }
 
-    async fn open(&self, engine: Engine, host: &Host) -> Result<Connection, String> {
+    /// The outer error is silence, the inner one the server's, or ours.
+    async fn open(&self, engine: Engine, host: &Host) -> Result<Result<Connection, String>, String> {
         let limit = self.settings.connect_timeout;
         let opened = timeout(limit, Connection::open(engine, host, &self.settings)).await;
-        opened.map_err(|_| format!("no connection within {} ms", limit.as_millis()))?
+        opened.map_err(|_| format!("no connection within {} ms", limit.as_millis()))
     }
 
-    /// The outer error is silence, the inner one the server's.
+    /// The same of a question.
     async fn within_query<T>(
         &self,
         question: impl Future<Output = Result<T, String>>,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use writerlink_aws::sql::SqlSettings;
 use writerlink_aws::sql::login::{Login, Secret};
+use writerlink_core::evidence::sql::ProbeAnswer;
 use writerlink_core::model::policy::Engine;
 use writerlink_core::model::route::Route;
 
@@ -16,7 +17,8 @@ use crate::dns;
 
 const IPS: [&str; 2] = ["127.0.0.31", "127.0.0.32"];
 
-const NAME: &str = "db-1.c1a2.us-east-1.rds.amazonaws.com";
+/// Whom the certificate of both names: the primary by its endpoint, and the standby by its address.
+const NAMES: &str = "DNS:db-1.c1a2.us-east-1.rds.amazonaws.com,IP:127.0.0.32";
 
 struct Pair {
     processes: Vec<Process>,
@@ -39,7 +41,7 @@ impl Pair {
         let folder = folder();
         let account = Account::of("postgres");
         account.owns(folder.path(), 0o755);
-        let certificates = Certificates::new(folder.path(), NAME);
+        let certificates = Certificates::new(folder.path(), NAMES);
         account.owns(&certificates.key, 0o400);
         let (port, primary) = (free_port(), folder.path().join("primary"));
         let mut first = account.command(&initdb);
@@ -149,20 +151,23 @@ async fn postgresql_is_asked_over_tls_by_the_authority_of_the_file_alone() {
     let guarded = |ca_file| SqlSettings { user: "guarded".to_owned(), ca_file, ..with_password() };
     is_unclear(&writer(&source(guarded(None)).await, &route).await, "could not be asked");
 
+    // By addresses, the certificate has to name the address: the standby's alone.
     let ca_file = Some(pair.certificates.authority.clone());
-    let encrypted = source(guarded(ca_file.clone())).await;
-    assert_eq!(writer(&encrypted, &route).await, says("db-1"), "an address alone has no name to compare");
+    let by_address = source(guarded(ca_file.clone())).await;
+    let answer = writer(&by_address, &route).await;
+    is_unclear(&answer, "not valid for name");
+    is_unclear(&answer, "db-2 at 127.0.0.32 is read-only");
+
+    // By names, it has to name the endpoint: the primary's alone.
+    route.policy.endpoint = Some(dns::ENDPOINT.to_owned());
+    let by_name = source(guarded(ca_file)).await;
+    assert_eq!(writer(&by_name, &route).await, says("db-1"));
     let secured = "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) where usename = 'guarded' and ssl";
     assert_eq!(pair.does(0, secured), "1");
-
-    // With the names of the endpoints known, each has to be in the certificate: db-1's is, and it is the writer.
-    route.policy.endpoint = Some(dns::ENDPOINT.to_owned());
-    let named = source(guarded(ca_file)).await;
-    assert_eq!(writer(&named, &route).await, says("db-1"));
-    let facts = named.look(&route).await.unwrap();
-    assert!(matches!(facts[1].answer, writerlink_core::evidence::sql::ProbeAnswer::Failed(_)), "{facts:?}");
+    let facts = by_name.look(&route).await.unwrap();
+    assert!(matches!(facts[1].answer, ProbeAnswer::Failed(_)), "{facts:?}");
 
     let other = folder();
-    let stranger = Certificates::new(other.path(), NAME).authority;
+    let stranger = Certificates::new(other.path(), NAMES).authority;
     is_unclear(&writer(&source(guarded(Some(stranger))).await, &route).await, "could not be asked");
 }

@@ -136,7 +136,7 @@ impl Drop for Process {
     }
 }
 
-/// An authority, and a server certificate of it: for this name, or for none that anybody asks for.
+/// An authority, and a server certificate of it for these names, such as `DNS:db-1.example.com,IP:127.0.0.1`.
 pub(super) struct Certificates {
     pub(super) authority: PathBuf,
     pub(super) certificate: PathBuf,
@@ -144,7 +144,7 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    pub(super) fn new(folder: &Path, name: &str) -> Self {
+    pub(super) fn new(folder: &Path, names: &str) -> Self {
         let at = |file: &str| folder.join(file);
         let openssl = |arguments: &[&str]| {
             succeeds(Command::new("openssl").args(arguments).current_dir(folder));
@@ -153,11 +153,11 @@ impl Certificates {
         let own =
             ["-x509", "-days", "2", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"];
         openssl(&[&request[..], &own].concat());
-        let subject = format!("/CN={name}");
         openssl(
-            &[&request[..], &["-subj", &subject, "-keyout", "server.key", "-out", "server.csr"]].concat(),
+            &[&request[..], &["-subj", "/CN=test server", "-keyout", "server.key", "-out", "server.csr"]]
+                .concat(),
         );
-        fs::write(at("names"), format!("subjectAltName=DNS:{name}\nbasicConstraints=CA:FALSE\n")).unwrap();
+        fs::write(at("names"), format!("subjectAltName={names}\nbasicConstraints=CA:FALSE\n")).unwrap();
         openssl(&[
             "x509",
             "-req",

@@ -29,7 +29,7 @@ impl Host {
         Member { instance: Some(self.instance.clone()), ip: self.ip }
     }
 
-    /// What the server's certificate is held against, if its name is known; else what a connection is addressed to.
+    /// What the server's certificate has to name: the endpoint, where that is known, else the address itself.
     pub(super) fn server_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.ip.to_string())
     }

@@ -33,7 +33,6 @@ pub(super) async fn connect(host: &Host, settings: &SqlSettings, secret: &Secret
         SslOpts::default()
             .with_disable_built_in_roots(true)
             .with_root_certs(vec![ca_file.clone().into()])
-            .with_danger_skip_domain_validation(host.name.is_none())
             .with_danger_tls_hostname_override(Some(host.server_name()))
     });
     // In the clear a token would go to whoever listens.

@@ -36,7 +36,7 @@ pub(super) async fn connect(host: &Host, settings: &SqlSettings, secret: &Secret
         return Ok(client);
     };
     config.ssl_mode(SslMode::Require);
-    let tls = MakeRustlsConnect::new(client_config(ca_file, host.name.is_some())?);
+    let tls = MakeRustlsConnect::new(client_config(ca_file)?);
     let (client, connection) = config.connect(tls).await.map_err(|error| told(&error))?;
     // It ends when the client is dropped, or the server hangs up.
     tokio::spawn(async move { drop(connection.await) });
