@@ -51,7 +51,7 @@ impl Pair {
                       hostssl all guarded 127.0.0.0/8 scram-sha-256\nhost all guarded 127.0.0.0/8 reject\n\
                       host all all 127.0.0.0/8 scram-sha-256\n";
         fs::write(primary.join("pg_hba.conf"), access).unwrap();
-        configure(&primary, &certificates, port, 0);
+        configure(account, &primary, &certificates, (0, port));
         let mut pair = Self {
             processes: vec![run(account, &primary, 0, port)],
             homes: vec![primary],
@@ -68,7 +68,7 @@ impl Pair {
         let mut copy = account.command(&base_backup);
         copy.args(["-h", IPS[0], "-p", &port.to_string(), "-U", "admin", "-R", "-X", "stream", "-c", "fast"]);
         succeeds(copy.arg("-D").arg(&standby));
-        configure(&standby, &pair.certificates, port, 1);
+        configure(account, &standby, &pair.certificates, (1, port));
         pair.processes.push(run(account, &standby, 1, port));
         pair.homes.push(standby);
         Some(pair)
@@ -78,7 +78,7 @@ impl Pair {
     fn does(&self, n: usize, statement: &str) -> String {
         let mut client = self.account.command(&program("psql").unwrap());
         client.args(["-X", "-A", "-t", "-U", "admin", "-d", "postgres", "-p", &self.port.to_string(), "-h"]);
-        succeeds(client.arg(&self.homes[n]).args(["-c", statement])).trim().to_owned()
+        succeeds(client.arg(self.homes[n].with_extension("socket")).args(["-c", statement])).trim().to_owned()
     }
 
     fn route(&self) -> Route {
@@ -91,9 +91,13 @@ impl Pair {
     }
 }
 
-fn configure(home: &Path, certificates: &Certificates, port: u16, n: usize) {
+fn configure(account: Account, home: &Path, certificates: &Certificates, (n, port): (usize, u16)) {
     let mut file = fs::File::options().append(true).open(home.join("postgresql.conf")).unwrap();
-    let (socket, ip) = (home.display(), IPS[n]);
+    // Not in the data directory: a copy of that would take the socket's lock along.
+    let socket = home.with_extension("socket");
+    fs::create_dir(&socket).unwrap();
+    account.owns(&socket, 0o755);
+    let (socket, ip) = (socket.display(), IPS[n]);
     let (certificate, key) = (certificates.certificate.display(), certificates.key.display());
     writeln!(
         file,

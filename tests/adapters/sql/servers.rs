@@ -58,7 +58,7 @@ impl Account {
         if let Self(Some((uid, gid))) = self {
             command.uid(uid).gid(gid);
         }
-        command.stdin(Stdio::null());
+        command.stdin(Stdio::null()).stderr(Stdio::null());
         command
     }
 
