@@ -79,7 +79,7 @@ pub(super) fn folder() -> tempfile::TempDir {
 }
 
 pub(super) fn succeeds(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
