@@ -46,7 +46,7 @@ words!(Engine: MySql = "mysql", PostgreSql = "postgresql";
 const INTERVAL: Number = Number {
     field: "interval_ms",
     range: 100..=60_000,
-    why: "ten questions a second find a failover no sooner than it can be acted on, and after a minute the timer has come",
+    why: "more than ten questions a second find a failover no sooner, and after a minute the timer's own pass has come",
     zero: None,
     default: SQL_INTERVAL.as_millis() as u32,
 };
@@ -345,7 +345,47 @@ mod tests {
         ]
         .join("\n");
         assert!(!all.contains("hunter2"), "{all}");
-        insta::assert_snapshot!(all, @"");
+        insta::assert_snapshot!(all, @r#"
+        w.toml:1: sql
+          why: discovery has sql, and nothing says as whom the instances are asked
+          fix: write [sql] with user = "NAME"; also write one of password_env = "VARIABLE", password_file = "PATH" and iam = true
+        w.toml:1: sql
+          why: nobody would use this: discovery of no route has sql
+          fix: add "sql" to a route's discovery, or remove [sql]
+        w.toml:1: sql.user
+          why: nothing says as whom the instances are asked
+          fix: write the user that may do nothing but log in, such as "writerlink"; docs/discovery-sql.md has its statements
+        w.toml:1: sql
+          why: nothing says how the user proves who it is
+          fix: write one of password_env = "VARIABLE", password_file = "PATH" and iam = true
+        w.toml:2: sql.user = "a b"
+          why: a database user has 1 to 63 letters, digits, '_', '-' or '.'
+          fix: write the user that may do nothing but log in, such as "writerlink"; docs/discovery-sql.md has its statements
+        w.toml:3: sql.password
+          why: a password does not belong in this file: its text is hashed, shown and copied
+          fix: write one of password_env = "VARIABLE", password_file = "PATH" and iam = true
+        w.toml:4: sql.interval_ms = 5
+          why: more than ten questions a second find a failover no sooner, and after a minute the timer's own pass has come
+          fix: write a whole number from 100 to 60000; the default is 500
+        w.toml:1: sql
+          why: the user proves who it is in one way, and this names several
+          fix: write one of password_env = "VARIABLE", password_file = "PATH" and iam = true
+        w.toml:1: sql.ca_file
+          why: a token is sent as it is, so the connection has to be encrypted
+          fix: write ca_file = "PATH": RDS offers its authorities as global-bundle.pem
+        w.toml:3: sql.iam = true
+          why: a token is signed for the name of an instance's endpoint, and route default has addresses alone
+          fix: write the cluster endpoint as the route's endpoint, or remove its [route.instances]: RDS lists them
+        w.toml:7: route.default.database = "instance"
+          why: the standby of a Multi-AZ instance answers nobody, so there are no two instances to tell apart
+          fix: write discovery = "dns" or "rds" for a Multi-AZ instance
+        w.toml:3: route.default.engine = "mysql"
+          why: no instance would be asked in it: discovery has no sql
+          fix: add "sql" to discovery, or remove the line
+        w.toml:7: route.default.engine = "oracle"
+          why: this is none of mysql and postgresql
+          fix: write "mysql" (MySQL, MariaDB and Aurora MySQL too) or "postgresql" (Aurora PostgreSQL too)
+        "#);
     }
 
     #[test]
@@ -358,6 +398,10 @@ mod tests {
         assert!(text("source = \"aurora\"\n").is_ok());
         let Err(ConfigError::Faulty { faults, .. }) = text("") else { panic!("nobody knows the instances") };
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(faults.join("\n"), @"");
+        insta::assert_snapshot!(faults.join("\n"), @r#"
+        w.toml:7: route.default.discovery = "sql"
+          why: discovery has sql, and nothing says which instances are to be asked
+          fix: list them with their addresses below [route.instances], or write source = "CLUSTER", whose instances RDS lists in the account and Region of the target group
+        "#);
     }
 }

@@ -119,11 +119,13 @@ fn aim_by_what_is_known(
     }
     if let Some(known) = known {
         let same = known.target == target && known.beside == beside && known.reach == MoveMode::Swap;
-        if same || is_trusted(route, control, known, now) || is_lagging(route, control, seen, now) {
+        if same || outranks_sources(route, control, known, now) || is_lagging(route, control, seen, now) {
             return follow(route, control, known);
         }
     }
-    if !stood_long_enough(route, known, seen, now) {
+    // Instances that are asked themselves do not flap as names do.
+    let may_flap = known.filter(|_| !is_without_lag(&route.policy.discovery));
+    if !stood_long_enough(may_flap, seen, now) {
         return TargetDecision::Confirm;
     }
     TargetDecision::Follow(Desired {
@@ -149,16 +151,21 @@ fn follow(route: &Route, control: &Assignment, known: &Desired) -> TargetDecisio
     }
 }
 
-/// Whether an event, or a person, said so too recently for the sources to know better.
+/// Whether young evidence outranks the route's sources.
 ///
 /// Sources without lag know better at once than an event of what has happened. A failover that only started, and a
-/// command, say what is to be: against them the trust holds, or the route would go there and back.
+/// command, say what is to be: they are trusted against every source, or the route would go there and back.
+fn outranks_sources(route: &Route, control: &Assignment, known: &Desired, now: Timestamp) -> bool {
+    let overtaken = known.evidence.rank == RANK_COMPLETED && is_without_lag(&route.policy.discovery);
+    !overtaken && is_trusted(route, control, known, now)
+}
+
+/// Whether an event, or a person, said so too recently for the sources to know better.
 #[must_use]
 pub fn is_trusted(route: &Route, control: &Assignment, known: &Desired, now: Timestamp) -> bool {
     let EvidenceOrder { at, rank } = known.evidence;
     let called_off = rank < RANK_COMPLETED && control.require_reading.is_some_and(|failed| failed > at);
-    let overtaken = rank == RANK_COMPLETED && is_without_lag(&route.policy.discovery);
-    rank != RANK_TRUTH && now.since(at) < route.policy.trust_event && !called_off && !overtaken
+    rank != RANK_TRUTH && now.since(at) < route.policy.trust_event && !called_off
 }
 
 /// I3: an answer that has not changed since before the newest evidence is no newer than that. Where this worker cannot
@@ -209,7 +216,7 @@ pub fn contradiction(
     };
     let known = newest.filter(|known| known.target != primary.1 || known.beside != beside)?;
     let why = match seen.worth.since {
-        _ if is_trusted(route, control, known, now) => "young evidence outranks the sources",
+        _ if outranks_sources(route, control, known, now) => "young evidence outranks the sources",
         Freshness::Unchanged => "their answer has not changed since before that, so it may be an old one",
         Freshness::Unknown => "this worker started later and cannot tell whether their answer is an old one",
         Freshness::Changed => "their answer has yet to stand for a while",
@@ -227,14 +234,12 @@ pub fn contradiction(
 }
 
 /// A reading that would move the route has to stand; after a move by the sources' word, through the time in
-/// which an endpoint's name has been seen to flap. Instances that are asked themselves do not flap with it.
-fn stood_long_enough(route: &Route, known: Option<&Desired>, seen: &Reading, now: Timestamp) -> bool {
-    let may_flap = !is_without_lag(&route.policy.discovery);
-    let just_moved = may_flap
-        && known.is_some_and(|known| {
-            known.evidence.rank == RANK_TRUTH
-                && now.since(known.evidence.at) < STEADY_AFTER_A_MOVE.saturating_mul(2)
-        });
+/// which an endpoint's name has been seen to flap.
+fn stood_long_enough(known: Option<&Desired>, seen: &Reading, now: Timestamp) -> bool {
+    let just_moved = known.is_some_and(|known| {
+        known.evidence.rank == RANK_TRUTH
+            && now.since(known.evidence.at) < STEADY_AFTER_A_MOVE.saturating_mul(2)
+    });
     let needed = if just_moved { STEADY_AFTER_A_MOVE } else { Duration::ZERO };
     seen.stood.is_some_and(|stood| stood >= needed)
 }
