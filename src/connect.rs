@@ -115,7 +115,7 @@ impl<'a> Aws<'a> {
                 Login::Password(Secret::new(password.ok_or_else(|| no_password(variable))?))
             }
             LoginFrom::File(path) => Login::File(path.clone()),
-            LoginFrom::Iam => Login::Iam(sdk.clone()),
+            LoginFrom::Iam => Login::Iam(Box::new(sdk.clone())),
         };
         let settings = SqlSettings {
             connect_timeout: sql.connect_timeout,
@@ -125,7 +125,7 @@ impl<'a> Aws<'a> {
             ca_file: sql.ca_file.clone(),
         };
         let rds = RdsWitness::new(aws_sdk_rds::Client::new(sdk), names.clone());
-        Ok(Some(SqlSource::new(settings, rds)))
+        Ok(Some(SqlSource::new(settings, rds, Arc::clone(&self.clock) as _)))
     }
 
     /// Tells this process from every other: where it runs, and bits that the next process there, which may

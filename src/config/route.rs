@@ -107,8 +107,8 @@ pub(super) fn draft(section: Section<'_>, findings: &mut Findings) -> Draft {
     }
     written.fits(&section, (&terms.policy, &instances), findings);
     let source_of_route = source::source(source.as_ref(), &written, &terms.policy, findings);
-    let known = (!instances.is_empty(), matches!(source_of_route, Source::Named(_)));
-    sql::who_is_asked(&section, &terms.policy, known, findings);
+    let rds_lists = matches!(source_of_route, Source::Named(_));
+    sql::who_is_asked(&section, &terms.policy, !instances.is_empty(), rds_lists, findings);
     let route = || {
         let (strategy, group) = written.strategy(terms.availability_zone.as_ref())?;
         Some(Route {

@@ -235,11 +235,13 @@ pub(super) fn engine(section: &Section<'_>, port: u32, policy: &Policy, findings
     default
 }
 
-/// Holds a route that asks its instances against what it says of them. `rds_lists` is whether RDS can be asked.
+/// Holds a route that asks its instances against what it says of them: whether it lists them, and whether RDS can be
+/// asked for them.
 pub(super) fn who_is_asked(
     section: &Section<'_>,
     policy: &Policy,
-    (has_map, rds_lists): (bool, bool),
+    has_map: bool,
+    rds_lists: bool,
     findings: &mut Findings,
 ) {
     if !policy.discovery.contains(&DiscoverySource::Sql) {

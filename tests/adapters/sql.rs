@@ -42,7 +42,8 @@ fn with_password() -> SqlSettings {
 async fn source(settings: SqlSettings) -> SqlSource {
     let names = Names::of(&["127.0.0.1:9".parse().unwrap()], Patience::default()).unwrap();
     let config = Account::fresh().config("http://127.0.0.1:9").await;
-    SqlSource::new(settings, RdsWitness::new(aws_sdk_rds::Client::new(&config), names))
+    let clock = std::sync::Arc::new(writerlink_engine::system_clock::SystemClock::start());
+    SqlSource::new(settings, RdsWitness::new(aws_sdk_rds::Client::new(&config), names), clock)
 }
 
 /// A route of `db-1`, `db-2` and so on at these addresses.
@@ -64,6 +65,7 @@ async fn writer(source: &SqlSource, route: &Route) -> Result<String, String> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands for what a reading answers")]
 fn says(name: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }

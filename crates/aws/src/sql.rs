@@ -16,7 +16,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -30,7 +30,7 @@ use writerlink_core::model::outcome::doubled;
 use writerlink_core::model::policy::Engine;
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::installation::{Seen, SqlFacts, Unseen};
-use writerlink_engine::ports::{CallError, ErrorKind};
+use writerlink_engine::ports::{CallError, Clock, ErrorKind};
 
 /// What fails where RDS cannot say which instances a route has.
 const LIST: &str = "listing the instances";
@@ -60,6 +60,7 @@ struct Shared {
     settings: SqlSettings,
     hosts: Hosts,
     kept: Mutex<BTreeMap<Address, Kept>>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Where an instance listens, and what it speaks there.
@@ -79,7 +80,8 @@ struct Slot {
 
 /// A question that failed.
 struct Failure {
-    at: Instant,
+    /// When it ended, by the monotonic clock.
+    at: Duration,
     why: String,
     /// How many connections in a row came to nothing in silence.
     silent: u32,
@@ -95,19 +97,19 @@ const SILENT_PAUSE_MAX: Duration = Duration::from_secs(2);
 impl Slot {
     /// Why nobody is asked now: somebody else's question failed while this one waited for its turn, or the instance has
     /// been silent and is left alone for a moment.
-    fn is_given_up(&self, began: Instant) -> Option<String> {
+    fn is_given_up(&self, began: Duration, now: Duration) -> Option<String> {
         let Failure { at, why, silent } = self.failed.as_ref()?;
         let pause = match silent {
             0 => Duration::ZERO,
             times => doubled(SILENT_PAUSE, *times).min(SILENT_PAUSE_MAX),
         };
-        (*at >= began || at.elapsed() < pause).then(|| why.clone())
+        (*at >= began || now.saturating_sub(*at) < pause).then(|| why.clone())
     }
 
-    fn failed(&mut self, why: String, was_silent: bool) -> String {
+    fn failed(&mut self, now: Duration, why: String, was_silent: bool) -> String {
         let before = self.failed.as_ref().map_or(0, |failure| failure.silent);
         let silent = if was_silent { before.saturating_add(1) } else { 0 };
-        self.failed = Some(Failure { at: Instant::now(), why: why.clone(), silent });
+        self.failed = Some(Failure { at: now, why: why.clone(), silent });
         why
     }
 }
@@ -154,9 +156,9 @@ impl Connection {
 impl SqlSource {
     /// A source that asks like this. Where a route has no addresses of its own, RDS lists its instances.
     #[must_use]
-    pub fn new(settings: SqlSettings, rds: RdsWitness) -> Self {
-        let (hosts, kept) = (Hosts::new(rds), Mutex::default());
-        Self { shared: Arc::new(Shared { settings, hosts, kept }) }
+    pub fn new(settings: SqlSettings, rds: RdsWitness, clock: Arc<dyn Clock>) -> Self {
+        let (hosts, kept) = (Hosts::new(rds, Arc::clone(&clock)), Mutex::default());
+        Self { shared: Arc::new(Shared { settings, hosts, kept, clock }) }
     }
 
     /// Which instance is writable, by the word of each. Takes the two time limits together at most, and those of RDS
@@ -223,9 +225,9 @@ impl Shared {
     }
 
     async fn probe(&self, engine: Engine, host: &Host) -> Result<bool, String> {
-        let (began, slot) = (Instant::now(), self.slot(engine, host));
+        let (began, slot) = (self.clock.monotonic(), self.slot(engine, host));
         let mut slot = slot.lock().await;
-        if let Some(why) = slot.is_given_up(began) {
+        if let Some(why) = slot.is_given_up(began, self.clock.monotonic()) {
             return Err(why);
         }
         if let Some(mut connection) = slot.connection.take() {
@@ -236,20 +238,20 @@ impl Shared {
                 }
                 // A server that restarted has closed it, and may answer on a new one.
                 Ok(Err(_)) => {}
-                Err(silence) => return Err(slot.failed(silence, false)),
+                Err(silence) => return Err(slot.failed(self.clock.monotonic(), silence, false)),
             }
         }
         let mut connection = match self.open(engine, host).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(why)) => return Err(slot.failed(why, false)),
-            Err(silence) => return Err(slot.failed(silence, true)),
+            Ok(Err(why)) => return Err(slot.failed(self.clock.monotonic(), why, false)),
+            Err(silence) => return Err(slot.failed(self.clock.monotonic(), silence, true)),
         };
         match self.within_query(connection.is_writable()).await {
             Ok(Ok(writable)) => {
                 *slot = Slot { connection: Some(connection), failed: None };
                 Ok(writable)
             }
-            Ok(Err(why)) | Err(why) => Err(slot.failed(why, false)),
+            Ok(Err(why)) | Err(why) => Err(slot.failed(self.clock.monotonic(), why, false)),
         }
     }
 

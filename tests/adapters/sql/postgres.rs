@@ -26,7 +26,7 @@ struct Pair {
     port: u16,
     account: Account,
     certificates: Certificates,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Pair {
@@ -51,24 +51,24 @@ impl Pair {
                       hostssl all guarded 127.0.0.0/8 scram-sha-256\nhost all guarded 127.0.0.0/8 reject\n\
                       host all all 127.0.0.0/8 scram-sha-256\n";
         fs::write(primary.join("pg_hba.conf"), access).unwrap();
-        configure(account, &primary, &certificates, (0, port));
+        configure(account, &primary, &certificates, 0, port);
         let mut pair = Self {
             processes: vec![run(account, &primary, 0, port)],
             homes: vec![primary],
             port,
             account,
             certificates,
-            _folder: folder,
+            folder,
         };
         let password = PASSWORD.replace('\'', "''");
         pair.does(0, &format!("create role {USER} login password '{password}'"));
         pair.does(0, &format!("create role guarded login password '{password}'"));
         pair.does(0, &format!("create role mighty login createdb in role pg_monitor password '{password}'"));
-        let standby = pair._folder.path().join("standby");
+        let standby = pair.folder.path().join("standby");
         let mut copy = account.command(&base_backup);
         copy.args(["-h", IPS[0], "-p", &port.to_string(), "-U", "admin", "-R", "-X", "stream", "-c", "fast"]);
         succeeds(copy.arg("-D").arg(&standby));
-        configure(account, &standby, &pair.certificates, (1, port));
+        configure(account, &standby, &pair.certificates, 1, port);
         pair.processes.push(run(account, &standby, 1, port));
         pair.homes.push(standby);
         Some(pair)
@@ -91,7 +91,7 @@ impl Pair {
     }
 }
 
-fn configure(account: Account, home: &Path, certificates: &Certificates, (n, port): (usize, u16)) {
+fn configure(account: Account, home: &Path, certificates: &Certificates, n: usize, port: u16) {
     let mut file = fs::File::options().append(true).open(home.join("postgresql.conf")).unwrap();
     // Not in the data directory: a copy of that would take the socket's lock along.
     let socket = home.with_extension("socket");

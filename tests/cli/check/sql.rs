@@ -73,7 +73,9 @@ fn a_user_that_may_do_more_than_log_in_is_a_warning() {
 #[test]
 fn connections_in_the_clear_are_a_warning() {
     let mut instances = pair();
-    instances.iter_mut().for_each(|instance| instance.encrypted = false);
+    for instance in &mut instances {
+        instance.encrypted = false;
+    }
     assert_eq!(case(instances).says("sql"), Warn);
 }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::dns::own_endpoint;
 use crate::rds::RdsWitness;
 use writerlink_core::evidence::discovery::Member;
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::route::Route;
+use writerlink_engine::ports::Clock;
 
 /// How often RDS is asked again which instances a route has. A new reader is no writer for minutes.
 const LISTED_EVERY: Duration = Duration::from_secs(30);
@@ -38,18 +39,19 @@ impl Host {
 /// What RDS listed for a route, and when.
 struct Listed {
     hosts: Vec<Host>,
-    at: Instant,
+    at: Duration,
 }
 
 /// The instances of routes.
 pub(super) struct Hosts {
     rds: RdsWitness,
     listed: Arc<Mutex<BTreeMap<RouteName, Listed>>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Hosts {
-    pub(super) fn new(rds: RdsWitness) -> Self {
-        Self { rds, listed: Arc::default() }
+    pub(super) fn new(rds: RdsWitness, clock: Arc<dyn Clock>) -> Self {
+        Self { rds, listed: Arc::default(), clock }
     }
 
     /// From the route's map, which a person wrote; else from RDS, whose list is kept while it is asked anew: a
@@ -68,20 +70,22 @@ impl Hosts {
             Some((hosts, true)) => Ok(hosts),
             Some((hosts, false)) => {
                 let (rds, listed, route) = (self.rds.clone(), Arc::clone(&self.listed), route.clone());
-                tokio::spawn(async move { drop(list(&rds, &listed, &route).await) });
+                let now = self.clock.monotonic();
+                tokio::spawn(async move { drop(list(&rds, &listed, &route, now).await) });
                 Ok(hosts)
             }
-            None => list(&self.rds, &self.listed, route).await,
+            None => list(&self.rds, &self.listed, route, self.clock.monotonic()).await,
         }
     }
 
     /// What was listed last, and whether that is new enough. Whoever finds that it is not asks anew, alone.
     fn take_listed(&self, route: &RouteName) -> Option<(Vec<Host>, bool)> {
+        let now = self.clock.monotonic();
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         let known = listed.get_mut(route)?;
-        let is_new = known.at.elapsed() < LISTED_EVERY;
+        let is_new = now.saturating_sub(known.at) < LISTED_EVERY;
         if !is_new {
-            known.at = Instant::now();
+            known.at = now;
         }
         Some((known.hosts.clone(), is_new))
     }
@@ -91,6 +95,7 @@ async fn list(
     rds: &RdsWitness,
     listed: &Mutex<BTreeMap<RouteName, Listed>>,
     route: &Route,
+    now: Duration,
 ) -> Result<Vec<Host>, String> {
     let found = rds.hosts(route).await?;
     let host = |(instance, name, ip): (InstanceId, String, IpAddr)| Host {
@@ -101,6 +106,6 @@ async fn list(
     };
     let hosts: Vec<Host> = found.into_iter().map(host).collect();
     let mut listed = listed.lock().unwrap_or_else(PoisonError::into_inner);
-    listed.insert(route.name.clone(), Listed { hosts: hosts.clone(), at: Instant::now() });
+    listed.insert(route.name.clone(), Listed { hosts: hosts.clone(), at: now });
     Ok(hosts)
 }

@@ -40,7 +40,7 @@ pub enum Login {
     File(PathBuf),
     /// IAM database authentication. A token is good for 15 minutes, and an open connection outlives it, so each
     /// new connection signs its own. Signing is local; only the credentials may need a call.
-    Iam(SdkConfig),
+    Iam(Box<SdkConfig>),
 }
 
 impl fmt::Debug for Login {
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn no_secret_is_in_any_debug_output() {
-        for login in [Login::Password(Secret::new("hunter2")), Login::Iam(sdk())] {
+        for login in [Login::Password(Secret::new("hunter2")), Login::Iam(Box::new(sdk()))] {
             let settings = SqlSettings {
                 connect_timeout: Duration::ZERO,
                 query_timeout: Duration::ZERO,
@@ -143,12 +143,12 @@ mod tests {
     #[tokio::test]
     async fn each_connection_signs_a_token_for_its_own_endpoint() {
         let name = "db-1.abc123.eu-west-1.rds.amazonaws.com";
-        let secret = Login::Iam(sdk()).secret("monitor", &host(Some(name))).await.unwrap();
+        let secret = Login::Iam(Box::new(sdk())).secret("monitor", &host(Some(name))).await.unwrap();
         let token = secret.reveal();
         assert!(token.starts_with(&format!("{name}:3306/?Action=connect&DBUser=monitor&")), "{token}");
         assert!(token.contains("X-Amz-Expires=900"), "{token}");
         assert!(token.contains("eu-west-1%2Frds-db%2Faws4_request"), "{token}");
-        let why = Login::Iam(sdk()).secret("monitor", &host(None)).await.unwrap_err();
+        let why = Login::Iam(Box::new(sdk())).secret("monitor", &host(None)).await.unwrap_err();
         assert!(why.contains("db-1"), "{why}");
     }
 

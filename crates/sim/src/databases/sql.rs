@@ -34,14 +34,14 @@ impl Cluster {
         let at = |instance: &InstanceId| self.members.get(instance)?.now(now).map(|place| place.ip);
         let instance = self.members.keys().find(|instance| at(instance) == Some(ip))?;
         let writer = self.writers.now(now);
-        let writes = writer == Some(instance) && now >= self.seen.nobody_writes_until;
+        let is_open = writer == Some(instance) && now >= self.seen.nobody_writes_until;
         let other =
             self.writers.before(now, 1).or_else(|| self.members.keys().find(|id| Some(*id) != writer));
         match self.sql_fault(now) {
-            None => Some(writes),
+            None => Some(is_open),
             Some(SqlFault::NoAnswer) => None,
-            Some(SqlFault::NoAnswerOf(silent)) => (silent != instance).then_some(writes),
-            Some(SqlFault::TwoWritable) => Some(writes || other == Some(instance)),
+            Some(SqlFault::NoAnswerOf(silent)) => (silent != instance).then_some(is_open),
+            Some(SqlFault::TwoWritable) => Some(is_open || other == Some(instance)),
             Some(SqlFault::NoneWritable) => Some(false),
         }
     }
