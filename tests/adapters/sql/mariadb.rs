@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
+use tokio::sync::{Mutex, MutexGuard};
+
 use writerlink_aws::sql::SqlSettings;
 use writerlink_aws::sql::login::{Login, Secret};
 use writerlink_core::evidence::sql::ProbeAnswer;
@@ -18,6 +20,9 @@ const IPS: [&str; 2] = ["127.0.0.21", "127.0.0.22"];
 
 /// Whom the certificate of both names: the first one by its address, and the second one by its endpoint.
 const NAMES: &str = "IP:127.0.0.21,DNS:db-2.c1a2.us-east-1.rds.amazonaws.com";
+
+/// One pair at a time: each server takes its share of the kernel's asynchronous I/O, and of two busy cores.
+static ONE_PAIR: Mutex<()> = Mutex::const_new(());
 
 struct Server {
     process: Process,
@@ -43,17 +48,19 @@ struct Pair {
     port: u16,
     certificates: Certificates,
     _folder: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Pair {
     /// Two servers that both take writes; nothing where there is no MariaDB.
-    fn start() -> Option<Self> {
+    async fn start() -> Option<Self> {
         let (Some(server), Some(install), Some(_)) =
             (program("mariadbd"), program("mariadb-install-db"), program("mariadb"))
         else {
             skipped("mariadb-server");
             return None;
         };
+        let alone = ONE_PAIR.lock().await;
         let folder = folder();
         let account = Account::of("mysql");
         let certificates = Certificates::new(folder.path(), NAMES);
@@ -66,6 +73,7 @@ impl Pair {
             let data = home.join("data");
             let mut first = account.command(&install);
             first.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+            first.arg("--innodb-use-native-aio=0");
             first.arg(format!("--datadir={}", data.display()));
             succeeds(&mut first);
             let users = home.join("users.sql");
@@ -83,6 +91,7 @@ impl Pair {
             command
                 .args(["--no-defaults", "--skip-name-resolve", "--performance-schema=off"])
                 .args(["--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0"])
+                .arg("--innodb-use-native-aio=0")
                 .arg(format!("--datadir={}", data.display()))
                 .arg(format!("--socket={}", socket.display()))
                 .arg(format!("--pid-file={}", home.join("pid").display()))
@@ -94,7 +103,7 @@ impl Pair {
                 .args([format!("--bind-address={ip}"), format!("--port={port}")]);
             Server { process: Process::start(command, ip, port), socket }
         });
-        Some(Self { servers, port, certificates, _folder: folder })
+        Some(Self { servers, port, certificates, _folder: folder, _alone: alone })
     }
 
     fn route(&self) -> writerlink_core::model::route::Route {
@@ -111,7 +120,7 @@ impl Pair {
 
 #[tokio::test]
 async fn mariadb_tells_its_writer_through_a_failover() {
-    let Some(mut pair) = Pair::start() else { return };
+    let Some(mut pair) = Pair::start().await else { return };
     let (route, source) = (pair.route(), source(with_password()).await);
     is_unclear(
         &writer(&source, &route).await,
@@ -148,7 +157,7 @@ async fn mariadb_tells_its_writer_through_a_failover() {
 
 #[tokio::test]
 async fn every_variable_of_mariadb_that_forbids_to_write_is_seen() {
-    let Some(pair) = Pair::start() else { return };
+    let Some(pair) = Pair::start().await else { return };
     let (route, source) = (pair.route(), source(with_password()).await);
     pair.servers[1].does("set global read_only = 1");
     // MariaDB 10.11 calls it by the old name.
@@ -165,7 +174,7 @@ async fn every_variable_of_mariadb_that_forbids_to_write_is_seen() {
 
 #[tokio::test]
 async fn a_mariadb_that_hangs_costs_the_query_timeout_and_is_asked_again() {
-    let Some(pair) = Pair::start() else { return };
+    let Some(pair) = Pair::start().await else { return };
     let short = SqlSettings { query_timeout: std::time::Duration::from_millis(200), ..with_password() };
     let (route, source) = (pair.route(), source(short).await);
     pair.servers[1].does("set global read_only = 1");
@@ -181,7 +190,7 @@ async fn a_mariadb_that_hangs_costs_the_query_timeout_and_is_asked_again() {
 
 #[tokio::test]
 async fn a_wrong_password_at_mariadb_is_told_without_the_password() {
-    let Some(pair) = Pair::start() else { return };
+    let Some(pair) = Pair::start().await else { return };
     let route = pair.route();
     let wrong = source(settings(Login::Password(Secret::new("not-this-one")), None)).await;
     let answer = writer(&wrong, &route).await;
@@ -191,7 +200,7 @@ async fn a_wrong_password_at_mariadb_is_told_without_the_password() {
 
 #[tokio::test]
 async fn the_user_of_mariadb_needs_usage_and_no_more() {
-    let Some(pair) = Pair::start() else { return };
+    let Some(pair) = Pair::start().await else { return };
     let route = pair.route();
     let least = looked(&source(with_password()).await, &route).await;
     assert!(least.iter().all(|(_, excess)| excess.is_empty()), "{least:?}");
@@ -202,7 +211,7 @@ async fn the_user_of_mariadb_needs_usage_and_no_more() {
 
 #[tokio::test]
 async fn mariadb_is_asked_over_tls_by_the_authority_of_the_file_alone() {
-    let Some(pair) = Pair::start() else { return };
+    let Some(pair) = Pair::start().await else { return };
     let (swap, failed) = ("set global read_only = 1 - @@global.read_only", "not valid for name");
     pair.servers[1].does(swap);
     let mut route = pair.route();
