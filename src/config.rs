@@ -21,6 +21,7 @@ mod relay;
 mod route;
 mod section;
 mod source;
+mod sql;
 mod strategy;
 mod timer;
 mod words;
@@ -39,6 +40,7 @@ pub use crate::config::dns::NameServers;
 pub use crate::config::environment::{IP_DICT, TARGET_GROUP_ARN, TARGET_PORT};
 pub use crate::config::findings::{Diagnostic, Origin, Setting};
 pub use crate::config::relay::RelaySettings;
+pub use crate::config::sql::{LoginFrom, SqlConfig};
 use writerlink_core::actuation::quota::Quota;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::route::Route;
@@ -125,6 +127,8 @@ pub struct Config {
     pub resolver: NameServers,
     /// What all relays have in common.
     pub relay: RelaySettings,
+    /// How instances are asked whether they are writable, if a route asks them.
+    pub sql: Option<SqlConfig>,
     /// Never empty; no two routes share a name or a target group.
     pub routes: Vec<Route>,
 }

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OnceCell, watch};
 
 use crate::cli::{Connect, Exit, Failure, Made, OpenQueue, ProcessContext, ReadPorts, RelayPorts, Resource};
-use crate::config::{Config, Env, NameServers, QueueRef};
+use crate::config::{Config, Env, LoginFrom, NameServers, QueueRef};
 use writerlink_aws::config::sdk_config;
 use writerlink_aws::databases::AwsDatabases;
 use writerlink_aws::dns::names::{Names, Patience};
@@ -17,7 +17,10 @@ use writerlink_aws::dynamodb::{DynamoLedger, TableNames};
 use writerlink_aws::elbv2::Elbv2TargetGroups;
 use writerlink_aws::installation::{AwsInstallation, What};
 use writerlink_aws::listeners::Elbv2Listeners;
+use writerlink_aws::rds::RdsWitness;
 use writerlink_aws::setup::SetupError;
+use writerlink_aws::sql::login::{Login, Secret};
+use writerlink_aws::sql::{SqlSettings, SqlSource};
 use writerlink_aws::sqs::{OpenError, SqsQueue};
 use writerlink_aws::{dynamodb, identity, setup};
 use writerlink_core::evidence::drift::compared_with;
@@ -97,7 +100,33 @@ impl<'a> Aws<'a> {
             Err(error) => return Err(nameless(&error)),
         };
         let client = aws_sdk_rds::Client::new(self.sdk(config).await?);
-        Ok(Arc::new(AwsDatabases::new(client, names.clone())))
+        let sql = self.sql(config, names).await?;
+        Ok(Arc::new(AwsDatabases::new(client, names.clone()).with_sql(sql)))
+    }
+
+    /// The instances themselves, if a route asks them. They are opened with the first question.
+    async fn sql(&self, config: &Config, names: &Names) -> Result<Option<SqlSource>, Failure> {
+        let Some(sql) = &config.sql else {
+            return Ok(None);
+        };
+        let sdk = self.sdk(config).await?;
+        let login = match &sql.login {
+            LoginFrom::Variable(variable) => {
+                let password = (self.env)(variable).filter(|password| !password.is_empty());
+                Login::Password(Secret::new(password.ok_or_else(|| no_password(variable))?))
+            }
+            LoginFrom::File(path) => Login::File(path.clone()),
+            LoginFrom::Iam => Login::Iam(Box::new(sdk.clone())),
+        };
+        let settings = SqlSettings {
+            connect_timeout: sql.connect_timeout,
+            query_timeout: sql.query_timeout,
+            user: sql.user.clone(),
+            login,
+            ca_file: sql.ca_file.clone(),
+        };
+        let rds = RdsWitness::new(aws_sdk_rds::Client::new(sdk), names.clone());
+        Ok(Some(SqlSource::new(settings, rds, Arc::clone(&self.clock) as _)))
     }
 
     /// Identifies this process: where it runs, and random bits, because the next process there may have the
@@ -202,8 +231,12 @@ impl Connect for Aws<'_> {
         // Without a name server everything else can be checked.
         let names = self.names(config).await.ok().cloned();
         let clock = Arc::clone(&self.clock) as _;
+        let sql = match &names {
+            Some(names) => self.sql(config, names).await?,
+            None => None,
+        };
         let installation = AwsInstallation::new(self.sdk(config).await?, what, names, clock);
-        Ok(Arc::new(installation))
+        Ok(Arc::new(installation.with_sql(sql)))
     }
 
     fn process(&self) -> Result<ProcessContext, Failure> {
@@ -322,6 +355,15 @@ fn other_url(configured: &str, made: &str) -> Failure {
         format!("the queue {configured} was not set up"),
         format!("in the account and Region of the credentials its name stands for {made}"),
         "use the credentials and the Region of the configured queue, or correct queue.url",
+        Exit::Error,
+    )
+}
+
+fn no_password(variable: &str) -> Failure {
+    Failure::told(
+        "the instances cannot be asked who writes",
+        format!("sql.password_env names the variable {variable}, which is not set"),
+        "set it to the password of sql.user, or use password_file or iam = true under [sql]",
         Exit::Error,
     )
 }

@@ -33,6 +33,7 @@ mod queue;
 mod resolver;
 
 mod rules;
+mod sql;
 
 mod tables;
 

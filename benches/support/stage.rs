@@ -69,6 +69,7 @@ pub(crate) struct Stage {
 pub(crate) const NO_TIMER: Reconciling = Reconciling {
     interval: None,
     describe_calls_per_second_max: writerlink_engine::timer::PASSES_PER_SECOND_MAX,
+    sql_interval: writerlink_engine::timer::SQL_INTERVAL,
 };
 
 impl Stage {

@@ -13,7 +13,7 @@ use crate::config::words::Rule;
 use crate::config::{
     Config, ConfigError, DRAIN_TIMEOUT_MAX, DRAIN_TIMEOUT_MIN, Env, Loaded, MAX_ATTEMPTS_MAX,
     PARALLEL_GROUPS_MAX, PageAddress, QueueRef, ReadFrom, RelaySettings, TableName, Tables, WorkerSettings,
-    checks, dns, installation, relay, timer,
+    checks, dns, installation, relay, sql, timer,
 };
 use writerlink_core::model::provenance::{ConfigHash, Provenance};
 use writerlink_core::model::route::Route;
@@ -51,9 +51,16 @@ fn config(root: &Section<'_>, hash: ConfigHash, env: Env<'_>) -> Option<Config> 
     let shared = shared(root, hash, env);
     let (identities, routes) = routes(root);
     let relay = relays(root, identities);
-    let routes = routes.map(|routes| routes.into_iter().map(|route| relay.applied_to(route)).collect());
+    let routes: Option<Vec<Route>> =
+        routes.map(|routes| routes.into_iter().map(|route| relay.applied_to(route)).collect());
+    let sql = sql::settings(&root.table("sql"), routes.as_deref());
     root.has_no_others();
-    Some(Config { routes: routes?, relay, ..shared? })
+    let mut shared = shared?;
+    let sql = sql.map(|(sql, interval)| {
+        shared.reconciling.sql_interval = interval;
+        sql
+    });
+    Some(Config { routes: routes?, relay, sql, ..shared })
 }
 
 /// Everything but the routes; an absent table gives the defaults.
@@ -81,6 +88,7 @@ pub(super) fn shared(root: &Section<'_>, hash: ConfigHash, env: Env<'_>) -> Opti
         quota,
         resolver,
         relay: RelaySettings::default(),
+        sql: None,
         routes: Vec::new(),
     })
 }

@@ -8,8 +8,8 @@ use crate::config::section::{Number, Section, seconds};
 use crate::config::words::Rule;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::policy::{
-    Database, DiscoverySource, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, FLAP_MOVES_MAX, MapCheck,
-    Policy, Role, SERVING_LIMIT, TRUST_EVENT,
+    Database, DiscoverySource, EVIDENCE_AGE_MAX, EVIDENCE_AGE_MAX_OF_EVENTS_ALONE, Engine, FLAP_MOVES_MAX,
+    MapCheck, Policy, Role, SERVING_LIMIT, TRUST_EVENT,
 };
 
 /// The word for a route that only events move.
@@ -18,13 +18,13 @@ const EVENTS: &str = "events";
 /// What [`EVENTS`] was called in 0.1.0, spelled so that a change of words leaves it alone.
 const OLD_EVENTS: &str = concat!("sta", "tic");
 
-const DISCOVERY_FIX: &str = "write \"events\" (events alone), \"rds\", \"dns\", or [\"rds\", \"dns\"] \
-     if both have to agree";
+const DISCOVERY_FIX: &str = "write \"events\" (events alone), \"rds\", \"dns\", \"sql\", or a list such as \
+     [\"rds\", \"dns\"] if all of it has to agree";
 
 const DISCOVERY: Rule<Option<DiscoverySource>> = Rule {
     parse: |text| match DiscoverySource::parse(text) {
         None if text == OLD_EVENTS => Err(format!("`{OLD_EVENTS}` is now called `{EVENTS}`")),
-        None if text != EVENTS => Err("expected events, rds or dns".to_owned()),
+        None if text != EVENTS => Err("expected events, rds, dns or sql".to_owned()),
         source => Ok(source),
     },
     fix: DISCOVERY_FIX,
@@ -130,6 +130,7 @@ pub(super) fn policy(section: &Section<'_>) -> (Policy, DiscoveryKind) {
         database: section.word("database"),
         role: section.word("role"),
         mode: section.word("mode"),
+        engine: Engine::default(),
         allowed_instances: allowed_instances(section),
         trust_event: section.duration(&TRUST),
         evidence_age_max: evidence_age_max(section, discovery.as_ref()),
@@ -216,6 +217,8 @@ fn endpoint_fits_discovery(
     map_check: MapCheck,
 ) {
     let compared = discovery.is_empty() && matches!(map_check, MapCheck::Auto | MapCheck::Dns);
+    // The names of the instances' own endpoints follow from it.
+    let compared = compared || discovery.contains(&DiscoverySource::Sql);
     let field = "endpoint";
     match (discovery.contains(&DiscoverySource::Dns), section.has(field)) {
         (true, false) => {

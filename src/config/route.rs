@@ -15,11 +15,11 @@ use crate::config::strategy::{Kind, rule_of};
 use crate::config::words::{Keyword as _, Rule};
 use crate::config::{
     ALLOWED_CIDRS_DEFAULT, PORT_DEFAULT, ROUTE_NAME_DEFAULT, SOURCE_ANY, ZONE_NONE, checks, policy, source,
-    strategy,
+    sql, strategy,
 };
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::policy::Policy;
-use writerlink_core::model::route::{OnStarted, Route};
+use writerlink_core::model::route::{OnStarted, Route, Source};
 
 /// A route as far as it could be read: its identity is compared with the others' even if the rest has
 /// faults, so that all faults are reported at once.
@@ -100,7 +100,8 @@ pub(super) fn draft(section: Section<'_>) -> Draft {
     show_identity(&section, name.as_ref(), source.as_ref());
     let written = strategy::written(&section);
     let port = section.number(&PORT);
-    let terms = Terms::of(&section, written.kind);
+    let mut terms = Terms::of(&section, written.kind);
+    terms.policy.engine = sql::engine(&section, port, &terms.policy);
     let instances = instances(&section, &terms);
     section.has_no_others();
     if terms.discovery_kind == DiscoveryKind::Events && !instances.is_empty() {
@@ -110,6 +111,8 @@ pub(super) fn draft(section: Section<'_>) -> Draft {
     let fits = Fits { policy: &terms.policy, instances: &instances, on_started: terms.on_started };
     written.fits(&section, fits);
     let source_of_route = source::source(source.as_ref(), &written, &terms.policy, section.findings);
+    let rds_lists = matches!(source_of_route, Source::Named(_));
+    sql::who_is_asked(&section, &terms.policy, !instances.is_empty(), rds_lists);
     let route = || {
         let (strategy, group) = written.strategy(terms.availability_zone.as_ref())?;
         Some(Route {

@@ -206,6 +206,11 @@ impl<'a> Section<'a> {
         Place { field: self.path.clone(), origin: self.origin }
     }
 
+    /// Whether its header is written anywhere.
+    pub(super) fn is_written(&self) -> bool {
+        self.table.is_some()
+    }
+
     /// Whether it is there and has no field.
     pub(super) fn is_empty(&self) -> bool {
         self.table.is_some_and(DeTable::is_empty)

@@ -1,7 +1,9 @@
 use super::*;
 use writerlink_core::ledger::lease::LEASE_DURATION;
 use writerlink_core::model::names::{InstanceId, SourceId};
-use writerlink_core::model::policy::{Database, DiscoverySource, MapCheck, Mode, Policy, Role, ServingWhen};
+use writerlink_core::model::policy::{
+    Database, DiscoverySource, Engine, MapCheck, Mode, Policy, Role, ServingWhen,
+};
 use writerlink_core::model::provenance::ConfigHash;
 use writerlink_core::model::route::{OnStarted, Source, Strategy};
 use writerlink_core::model::source_arn::SourceArn;
@@ -519,6 +521,7 @@ serving_limit_seconds = 60
     let loaded = file(&text).unwrap();
     let instance = |name: &str| InstanceId::new(name).unwrap();
     let expected = Policy {
+        engine: Engine::MySql,
         mode: Mode::Observe,
         database: Database::Cluster,
         role: Role::Readers,
@@ -622,7 +625,11 @@ fn reconcile_passes_can_be_off_and_the_setting_shows_the_consequence() {
         "[reconcile]\ninterval_seconds = 5\ndescribe_calls_per_second_max = 50\n[safety]\nmoves_per_minute_max = 6\n",
     ))
     .unwrap();
-    let expected = Reconciling { interval: Some(Duration::from_secs(5)), describe_calls_per_second_max: 50 };
+    let expected = Reconciling {
+        interval: Some(Duration::from_secs(5)),
+        describe_calls_per_second_max: 50,
+        sql_interval: writerlink_engine::timer::SQL_INTERVAL,
+    };
     assert_eq!(loaded.config.reconciling, expected);
     assert_eq!(loaded.config.moves_per_minute_max, 6);
 }

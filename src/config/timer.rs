@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::section::{Number, Section, seconds};
 use writerlink_core::actuation::quota::{Quota, REGISTRATIONS_BURST, REGISTRATIONS_PER_SECOND};
 use writerlink_engine::attempt::MOVES_PER_MINUTE_MAX;
-use writerlink_engine::timer::{INTERVAL, PASSES_PER_SECOND_MAX, Reconciling};
+use writerlink_engine::timer::{INTERVAL, PASSES_PER_SECOND_MAX, Reconciling, SQL_INTERVAL};
 
 /// At least as long as a reading needs to be confirmed; an hour would be too late for a repair.
 const INTERVAL_SECONDS: Number = Number::new(
@@ -54,6 +54,7 @@ pub(super) fn reconciling(section: &Section<'_>) -> (Reconciling, Option<Quota>)
     let reconciling = Reconciling {
         interval: (interval > 0).then(|| Duration::from_secs(interval.into())),
         describe_calls_per_second_max: section.number(&RECONCILE_PASSES),
+        sql_interval: SQL_INTERVAL,
     };
     let per_second = section.number(&RATE);
     let burst = section.number(&BURST);

@@ -1,7 +1,9 @@
 //! The databases of a route: the addresses of its instances, and whether its discovery sources answer.
 
 use crate::preflight::finding::{Check, CheckFindings, Lines};
+use crate::preflight::sql;
 use writerlink_core::evidence::discovery::Discovery;
+use writerlink_core::evidence::sql::is_without_lag;
 use writerlink_core::model::policy::{DiscoverySource, Role};
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::ErrorKind;
@@ -19,6 +21,7 @@ pub(super) fn judge(facts: &RouteFacts, findings: &mut CheckFindings) {
     addresses(facts, &mut lines);
     discovery(facts, &mut lines);
     map(facts, &mut lines);
+    sql::instances(facts, &mut lines);
 }
 
 /// Whether the instances have addresses that a target group can hold.
@@ -90,7 +93,9 @@ fn discovery(facts: &RouteFacts, lines: &mut Lines<'_>) {
             lines.reported_at(DISCOVERY, "VPC networking");
         }
         Discovery::Unclear(why) => {
-            let else_see = if route.policy.discovery.contains(&DiscoverySource::Rds) {
+            let else_see = if is_without_lag(&route.policy.discovery) {
+                "what each instance answered"
+            } else if route.policy.discovery.contains(&DiscoverySource::Rds) {
                 "whether the source and endpoint of the route are correct, and whether the role may call RDS"
             } else {
                 "whether the route's endpoint is correct, and whether the resolver resolves it"
@@ -146,7 +151,10 @@ fn strangers(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = Str
 
 /// Instances that may become the writer, and that are missing in the map of an events-only route.
 fn forgotten(route: &Route, members: &[MemberFacts]) -> impl Iterator<Item = String> {
-    let by_map = route.policy.discovery.is_empty() && route.policy.role == Role::Writer;
+    let discovery = &route.policy.discovery;
+    // Instances that are asked themselves are those of the map too.
+    let asked = discovery.contains(&DiscoverySource::Sql) && !route.instances.is_empty();
+    let by_map = (discovery.is_empty() || asked) && route.policy.role == Role::Writer;
     let wanted = move |member: &&MemberFacts| {
         let allowed = route.policy.allowed_instances.as_ref();
         let may = allowed.is_none_or(|allowed| allowed.contains(&member.instance));

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Config;
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::model::names::InstanceId;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::route::{Route, Strategy, TargetGroup};
 use writerlink_engine::audit_chain::compared_end;
 use writerlink_engine::ports::installation::{
-    Facts, Installation, Right, RouteFacts, RouteGroup, Seen, Unseen,
+    Facts, Installation, Right, RouteFacts, RouteGroup, Seen, SqlFacts, Unseen,
 };
 use writerlink_engine::ports::{AuditQuery, CallError, Ports};
 
@@ -135,8 +136,17 @@ async fn read_route(route: &Route, installation: &dyn Installation, ports: &Port
         addresses,
         reading: ports.databases.ask(route).await,
         names: installation.names(route).await,
+        sql: sql(route, installation).await,
         chain_end: chain_end.map_err(Unseen::from),
     }
+}
+
+/// Only of a route that asks its instances.
+async fn sql(route: &Route, installation: &dyn Installation) -> Option<Seen<Vec<SqlFacts>>> {
+    if !route.policy.discovery.contains(&DiscoverySource::Sql) {
+        return None;
+    }
+    Some(installation.sql(route).await)
 }
 
 async fn group(

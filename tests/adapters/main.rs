@@ -16,6 +16,7 @@ mod listeners;
 mod rds;
 mod relay;
 mod resolvers;
+mod sql;
 mod sqs;
 mod sqs_scripted;
 #[path = "../support/mod.rs"]

@@ -19,6 +19,7 @@ mod rig;
 mod scenarios;
 mod shedding;
 mod simulation;
+mod sql;
 mod stopping;
 mod timer;
 mod together;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::dns::DnsWitness;
 use crate::dns::names::Names;
 use crate::rds::RdsWitness;
+use crate::sql::SqlSource;
 use writerlink_core::evidence::discovery::{SourceReport, SourceReports};
 use writerlink_core::evidence::drift::compared_with;
 use writerlink_core::model::names::InstanceId;
@@ -21,13 +22,20 @@ use writerlink_engine::ports::{AddressError, CallError, Databases};
 pub struct AwsDatabases {
     rds: RdsWitness,
     dns: DnsWitness,
+    sql: Option<SqlSource>,
 }
 
 impl AwsDatabases {
     /// Asks RDS by way of this client, and these servers for names.
     #[must_use]
     pub fn new(client: aws_sdk_rds::Client, names: Names) -> Self {
-        Self { rds: RdsWitness::new(client, names.clone()), dns: DnsWitness::new(names) }
+        Self { rds: RdsWitness::new(client, names.clone()), dns: DnsWitness::new(names), sql: None }
+    }
+
+    /// The same, with the instances themselves to ask.
+    #[must_use]
+    pub fn with_sql(self, sql: Option<SqlSource>) -> Self {
+        Self { sql, ..self }
     }
 
     async fn report(
@@ -41,6 +49,10 @@ impl AwsDatabases {
         let said = match source {
             DiscoverySource::Rds => self.rds.ask(route).await,
             DiscoverySource::Dns => self.dns.ask(route).await,
+            DiscoverySource::Sql => match &self.sql {
+                Some(sql) => sql.ask(route).await,
+                None => SourceReport::Unclear("the configuration has no [sql] to log in with".to_owned()),
+            },
         };
         Some((source, said))
     }
@@ -56,7 +68,8 @@ impl Databases for AwsDatabases {
             return Ok(Some(*ip));
         }
         let discovery = &route.policy.discovery;
-        if discovery.contains(&DiscoverySource::Rds) {
+        // The instances of a route that asks them and has no map of its own are those that RDS lists.
+        if discovery.contains(&DiscoverySource::Rds) || discovery.contains(&DiscoverySource::Sql) {
             Ok(self.rds.address(route, instance).await?)
         } else if discovery.contains(&DiscoverySource::Dns) {
             self.dns.address(route, instance).await
@@ -67,16 +80,20 @@ impl Databases for AwsDatabases {
 
     async fn ask(&self, route: &Route) -> SourceReports {
         // At the same time: two that speak of different moments would seem to differ.
-        let (rds, dns) =
-            tokio::join!(self.report(route, DiscoverySource::Rds), self.report(route, DiscoverySource::Dns),);
-        SourceReports([rds, dns].into_iter().flatten().collect())
+        let (rds, dns, sql) = tokio::join!(
+            self.report(route, DiscoverySource::Rds),
+            self.report(route, DiscoverySource::Dns),
+            self.report(route, DiscoverySource::Sql),
+        );
+        SourceReports([rds, dns, sql].into_iter().flatten().collect())
     }
 
     async fn addresses(&self, route: &Route) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
         match compared_with(route) {
             Some(DiscoverySource::Rds) => self.rds.addresses(route).await,
             Some(DiscoverySource::Dns) => Ok(self.dns.addresses(route).await),
-            None => Ok(BTreeMap::new()),
+            // A map is compared with names or with RDS, never with itself.
+            Some(DiscoverySource::Sql) | None => Ok(BTreeMap::new()),
         }
     }
 }

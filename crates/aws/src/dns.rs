@@ -152,7 +152,7 @@ fn is_not_the_writers(endpoint: &str) -> bool {
 }
 
 /// The name of an instance's own endpoint, where it follows from what the route knows.
-fn own_endpoint(route: &Route, instance: &InstanceId) -> Option<String> {
+pub(crate) fn own_endpoint(route: &Route, instance: &InstanceId) -> Option<String> {
     let endpoint = route.policy.endpoint.as_deref()?.to_ascii_lowercase();
     match route.policy.database {
         Database::Cluster => {

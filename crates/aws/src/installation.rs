@@ -19,12 +19,13 @@ use crate::dns::names::Names;
 use crate::dynamodb::TableNames;
 use crate::identity;
 use crate::rds::RdsWitness;
+use crate::sql::SqlSource;
 use writerlink_core::model::names::{ListenerArn, TargetGroupArn};
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::Clock;
 use writerlink_engine::ports::installation::{
     BalancerFacts, Environment, GroupFacts, Identity, Installation, ListenerRule, MemberFacts, NameFacts,
-    QueueFacts, Right, RuleFacts, Seen, Switch, TableFacts, Unseen,
+    QueueFacts, Right, RuleFacts, Seen, SqlFacts, Switch, TableFacts, Unseen,
 };
 
 /// Why nothing is known of names.
@@ -36,6 +37,7 @@ pub struct AwsInstallation {
     databases: Option<(RdsWitness, Names)>,
     clock: Arc<dyn Clock>,
     what: What,
+    sql: Option<SqlSource>,
 }
 
 /// What is to be looked at.
@@ -79,7 +81,14 @@ impl AwsInstallation {
             databases,
             clock,
             what,
+            sql: None,
         }
+    }
+
+    /// The same, with the instances themselves to ask.
+    #[must_use]
+    pub fn with_sql(self, sql: Option<SqlSource>) -> Self {
+        Self { sql, ..self }
     }
 }
 
@@ -138,6 +147,13 @@ impl Installation for AwsInstallation {
     async fn names(&self, route: &Route) -> Seen<Vec<NameFacts>> {
         match &self.databases {
             Some((rds, names)) => resolvers::look(names, rds, route).await,
+            None => Err(NO_RESOLVER),
+        }
+    }
+
+    async fn sql(&self, route: &Route) -> Seen<Vec<SqlFacts>> {
+        match &self.sql {
+            Some(sql) => sql.look(route).await,
             None => Err(NO_RESOLVER),
         }
     }

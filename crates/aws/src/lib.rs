@@ -15,4 +15,5 @@ pub mod installation;
 pub mod listeners;
 pub mod rds;
 pub mod setup;
+pub mod sql;
 pub mod sqs;

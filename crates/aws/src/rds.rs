@@ -176,6 +176,28 @@ impl RdsWitness {
         Ok(rows.into_iter().filter_map(|row| row.endpoint).collect())
     }
 
+    /// The instances of the route's source with the names of their endpoints and their addresses, whatever their
+    /// roles and statuses are. One whose name leads nowhere now is left out.
+    ///
+    /// # Errors
+    /// Why RDS cannot be asked, in words.
+    pub async fn hosts(&self, route: &Route) -> Result<Vec<(InstanceId, String, IpAddr)>, String> {
+        let source = route.source_of_rds()?;
+        let rows = self.rows_of(route, source).await.map_err(|error| error.to_string())?;
+        let families = Families::of(&route.allowed_cidrs);
+        let mut looking = JoinSet::new();
+        for row in rows {
+            let names = self.names.clone();
+            looking.spawn(async move {
+                let name = row.endpoint?;
+                let found = names.look_up(&name, families).await.ok()?;
+                Some((row.instance, name, found.ip))
+            });
+        }
+        let found = looking.join_all().await;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     async fn rows(&self, route: &Route) -> Seen<Vec<Row>> {
         let source = route.source_of_rds().map_err(Unseen::NotHere)?;
         Ok(self.rows_of(route, source).await?)

@@ -6,4 +6,5 @@ pub mod drift;
 pub mod event;
 pub mod identity;
 pub mod routing;
+pub mod sql;
 pub mod trigger;

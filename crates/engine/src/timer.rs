@@ -6,6 +6,7 @@
 
 use crate::telemetry::event::Summary;
 mod chains;
+mod probes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,9 +20,11 @@ use crate::attempt::{
     AttemptResult, COMPARE_EVERY, ChainCheck, MapComparison, PassResult, PeriodicPass, Reconciler,
     RouteWatch, StateStore, TimerRecord, Together,
 };
-use crate::ports::{Clock, Ports};
+use crate::ports::{Clock, Databases, Ports};
 use crate::telemetry::event::{EventSink, WorkerEvent};
 use crate::timer::chains::Chains;
+use crate::timer::probes::Probes;
+pub use crate::timer::probes::SQL_INTERVAL;
 use writerlink_core::actuation::health::ServingState;
 use writerlink_core::evidence::discovery::CONFIRM_EVERY;
 use writerlink_core::model::names::RouteName;
@@ -37,6 +40,8 @@ pub struct Reconciling {
     pub interval: Option<Duration>,
     /// How many passes a worker starts in a second.
     pub describe_calls_per_second_max: u32,
+    /// How often the instances of a route are asked that nobody else tells of, between its passes.
+    pub sql_interval: Duration,
 }
 
 /// The interval of reconcile passes: drift after a lost event is detected within it.
@@ -48,7 +53,11 @@ pub const PASSES_PER_SECOND_MAX: u32 = 20;
 
 impl Default for Reconciling {
     fn default() -> Self {
-        Self { interval: Some(INTERVAL), describe_calls_per_second_max: PASSES_PER_SECOND_MAX }
+        Self {
+            interval: Some(INTERVAL),
+            describe_calls_per_second_max: PASSES_PER_SECOND_MAX,
+            sql_interval: SQL_INTERVAL,
+        }
     }
 }
 
@@ -101,6 +110,7 @@ pub struct Timer {
     maps: MapComparison,
     chain_check: ChainCheck,
     states: Arc<StateStore>,
+    databases: Arc<dyn Databases>,
     routes: Arc<[Route]>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn EventSink>,
@@ -151,6 +161,7 @@ impl Timer {
             maps: MapComparison::new(ports, Arc::clone(&states)),
             chain_check: ChainCheck::new(ports, Arc::clone(&states)),
             states,
+            databases: Arc::clone(&ports.databases),
             pass: PeriodicPass::new(ports, reconciler),
             clock: Arc::clone(&ports.clock),
             routes,
@@ -167,6 +178,7 @@ impl Timer {
         let mut schedule = Schedule::new(&self, interval);
         let mut passes = JoinSet::new();
         let mut chains = Chains::new(self.clock.monotonic());
+        let mut probes = Probes::start(&self);
         loop {
             let now = self.clock.monotonic();
             schedule.start(&self, &mut passes, now);
@@ -182,6 +194,10 @@ impl Timer {
                 Some(finished) = passes.join_next(), if !passes.is_empty() => match finished {
                     Ok(finished) => schedule.take(&self, finished, interval),
                     Err(error) => self.observer.record(&WorkerEvent::Panicked(&error.to_string())),
+                },
+                noticed = probes.next() => match noticed {
+                    Ok(n) => schedule.due_by(n, self.clock.monotonic()),
+                    Err(error) => self.observer.record(&WorkerEvent::Panicked(&error)),
                 },
                 () = self.clock.sleep(wait) => {}
             }
@@ -370,7 +386,8 @@ impl Schedule {
         };
         route_entry.unresolved = watched.is_unresolved || watched.is_contradicted();
         let random = timer.clock.random();
-        route_entry.due = timer.clock.monotonic() + pause(&look, route_entry.failures, interval, random);
+        let pause = || pause(&look, route_entry.failures, interval, random);
+        route_entry.due = timer.clock.monotonic() + timer.confirms_after(n, &look).unwrap_or_else(pause);
         if look == PassResult::InSync {
             // Nobody waits for the next one: it can be there for a wake-up with others.
             route_entry.due = whole(route_entry.due);

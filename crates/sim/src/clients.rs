@@ -3,6 +3,8 @@
 //! Every one goes through [`Process::call`], where its fate is decided. Nothing is retried here: the SDK's
 //! retries belong to the adapters of `aws`, and an error is what is left when they are spent.
 
+mod sql;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -267,7 +269,7 @@ impl Databases for ClustersClient {
         }
         let (clusters, instance) = (Arc::clone(&self.clusters), instance.clone());
         let (discovery, detail) = (&route.policy.discovery, instance.to_string());
-        if discovery.contains(&DiscoverySource::Rds) {
+        if discovery.contains(&DiscoverySource::Rds) || discovery.contains(&DiscoverySource::Sql) {
             let Ok(source) = route.source_of_rds().cloned() else {
                 return Ok(None);
             };
@@ -289,9 +291,12 @@ impl Databases for ClustersClient {
 
     async fn ask(&self, route: &Route) -> SourceReports {
         // At the same time, as the worker in AWS does: two that speak of different moments would seem to differ.
-        let (rds, dns) =
-            tokio::join!(self.report(route, DiscoverySource::Rds), self.report(route, DiscoverySource::Dns),);
-        SourceReports([rds, dns].into_iter().flatten().collect())
+        let (rds, dns, sql) = tokio::join!(
+            self.report(route, DiscoverySource::Rds),
+            self.report(route, DiscoverySource::Dns),
+            self.report(route, DiscoverySource::Sql),
+        );
+        SourceReports([rds, dns, sql].into_iter().flatten().collect())
     }
 
     async fn addresses(&self, route: &Route) -> Result<BTreeMap<InstanceId, IpAddr>, CallError> {
@@ -320,7 +325,7 @@ impl Databases for ClustersClient {
                     found.extend(ip.ok().map(|ip| (instance, ip)));
                 }
             }
-            (Some(DiscoverySource::Rds) | None, _) => {}
+            (Some(DiscoverySource::Rds | DiscoverySource::Sql) | None, _) => {}
         }
         Ok(found)
     }
@@ -338,6 +343,7 @@ impl ClustersClient {
         let said = match source {
             DiscoverySource::Rds => self.ask_rds(route).await,
             DiscoverySource::Dns => self.ask_dns(route).await,
+            DiscoverySource::Sql => Ok(self.ask_sql(route).await),
         };
         let said = said.unwrap_or_else(|error| SourceReport::Unclear(error.to_string()));
         if let Some(writer) = said.writer() {

@@ -12,6 +12,7 @@ mod incidents;
 mod resolver;
 mod sight;
 mod sources;
+mod sql;
 mod timeline;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ pub(super) use crate::databases::sight::RESOLVE;
 pub use crate::databases::sight::{ApiFault, Lags, NameFault};
 pub use crate::databases::sources::endpoint;
 pub(super) use crate::databases::sources::{DESCRIBE_INSTANCES, described_by};
+pub(super) use crate::databases::sql::PROBE;
+pub use crate::databases::sql::SqlFault;
 use crate::databases::timeline::{Lag, Timeline};
 use crate::event_bodies::cluster_arn;
 use crate::faults::lock;
@@ -223,6 +226,7 @@ impl Clusters {
             found.writers.push(promoted_at, to.clone(), lag);
             found.last_completed = completed_at;
             found.seen.busy(self.shows("failing-over"), promoted_at + lag.api);
+            found.seen.nobody_writes_until = promoted_at;
             let started = format!("Started {place} failover to DB instance: {to}");
             let completed = format!("Completed failover to DB instance: {to}");
             let event = |due, id, message| self.event(cluster, due, id, message);
@@ -240,6 +244,7 @@ impl Clusters {
         self.with_cluster(cluster, |found, now| {
             found.writers.call_off(now);
             found.seen.busy(None, now);
+            found.seen.nobody_writes_until = now;
             Some(())
         });
         let message = "Cluster failover failed, check the health of your cluster instances and try again.";
@@ -255,6 +260,7 @@ impl Clusters {
             let message = format!("Promoting previous primary again: {previous}.");
             found.writers.push(now, previous, self.lag());
             found.seen.busy(None, now);
+            found.seen.nobody_writes_until = now;
             Some(self.event(cluster, now, EventId::PREVIOUS_PRIMARY_PROMOTED, message))
         })
     }

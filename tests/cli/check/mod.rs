@@ -13,6 +13,7 @@ mod queue;
 mod resolver;
 mod rules;
 mod seen;
+mod sql;
 mod tables;
 mod unread;
 mod weights;

@@ -301,6 +301,7 @@ fn route(route: &Route) -> RouteFacts {
         addresses: route.instances.iter().map(|(instance, ip)| (instance.clone(), Ok(Some(*ip)))).collect(),
         reading: SourceReports::default(),
         names: Ok(Vec::new()),
+        sql: None,
         chain_end: Ok(Some(ChainEnd::Matches)),
         route: route.clone(),
     }

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use writerlink_core::evidence::desired::Desired;
-use writerlink_core::evidence::discovery::STEADY_READINGS;
 use writerlink_core::evidence::event::{RANK_COMMAND, RANK_COMPLETED, RANK_READING};
+use writerlink_core::evidence::sql::{is_without_lag, steady_readings};
 use writerlink_core::ledger::sources::RDS_LAGS_AT_MOST;
 use writerlink_core::ledger::state::{Assignment, RouteState};
 use writerlink_core::model::policy::{DiscoverySource, Role};
@@ -65,7 +65,7 @@ impl Checker {
             let since_the_move = |h: &&Heard| h.of == *of && h.at > watched.moved_at;
             let readings = heard.iter().filter(since_the_move);
             let agreeing = readings.filter(|h| h.ip == said.target.ip).count();
-            if agreeing < STEADY_READINGS {
+            if agreeing < steady_readings(&route.policy.discovery) {
                 return Err(format!("I3: only {agreeing} readings of {of} since the last move"));
             }
         }
@@ -74,10 +74,16 @@ impl Checker {
         };
         let evidence = newest.known.evidence;
         let age = self.time.at(effect.at).since(evidence.at);
-        let outranks = evidence.rank == RANK_COMPLETED || evidence.rank == RANK_COMMAND;
+        // Instances that are asked themselves know better at once than an event of what has happened.
+        let without_lag = is_without_lag(&route.policy.discovery);
+        let completed = evidence.rank == RANK_COMPLETED && !without_lag;
+        let outranks = completed || evidence.rank == RANK_COMMAND;
         let elsewhere = newest.known.target != said.target;
         if outranks && elsewhere && age + CLOCK_SKEW_MAX < case.trust {
             return Err(format!("I3: evidence of {age:?} ago is contradicted"));
+        }
+        if without_lag {
+            return Ok(());
         }
         // A failover that started, or an order, leaves the evidence before it what it was.
         let is_fact = |accepted: &&Accepted| {

@@ -8,12 +8,13 @@ use writerlink_core::model::policy::{Database, DiscoverySource, Mode};
 use writerlink_core::model::route::{OnStarted, Route, Source, Strategy};
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::clock::WorldTime;
-use writerlink_sim::databases::{ResolverConfig, endpoint};
+use writerlink_sim::databases::{ResolverConfig, SqlFault, endpoint};
 use writerlink_sim::faults::{CallSite, Fate, Fault, FaultPlan};
 use writerlink_sim::fleet::FleetConfig;
 use writerlink_sim::plans::{Seeded, Weather};
 
 use super::restores::restores;
+use super::stage::member;
 use crate::rig::invariants::restored::Loss;
 
 /// How large a world is. Most are small: what goes wrong takes few parts and little time, so the same minutes
@@ -38,6 +39,9 @@ const LATE_SECONDS: u64 = 420;
 /// `writerlink_core::model::time::CLOCK_SKEW_MAX`, and no more is promised.
 const SKEW_MS: i64 = 5_000;
 
+/// How often instances are asked themselves.
+const SQL_EVERY: Duration = Duration::from_secs(4);
+
 /// How long a call takes once the storm is over.
 const CALM: Duration = Duration::from_millis(20);
 
@@ -58,6 +62,8 @@ pub(crate) enum Act {
     Restored { cluster: usize },
     /// A message reaches the queue.
     Deliver { group: String, body: String },
+    /// The instances of a cluster answer wrongly for a while: none at all, one of them not, two or none writable.
+    Sql { cluster: usize, fault: SqlFault, seconds: u64 },
     /// Something that asks for the writer, and says nothing of it.
     Asks { cluster: usize },
     /// The upstream of a worker's resolver is away for a while.
@@ -114,6 +120,8 @@ impl Script {
         let scale = if random.u8(0..4) == 0 { LARGE } else { SMALL };
         let storm = Duration::from_secs(random.u64(scale.storm));
         let mut fleet = FleetConfig::default();
+        // A question twice a second would be most of what a world does.
+        fleet.limits.reconciling.sql_interval = SQL_EVERY;
         if random.u8(0..4) == 0 {
             fleet.limits.drain_timeout = Duration::from_secs(2);
         }
@@ -234,10 +242,11 @@ fn weather(random: &mut Rng, storm: Duration) -> Weather {
 }
 
 fn sources(random: &mut Rng) -> BTreeSet<DiscoverySource> {
-    match random.u8(0..5) {
+    match random.u8(0..6) {
         0 | 1 => BTreeSet::new(),
         2 => [DiscoverySource::Rds].into(),
         3 => [DiscoverySource::Dns].into(),
+        4 => [DiscoverySource::Sql].into(),
         _ => DiscoverySource::ALL.into(),
     }
 }
@@ -266,6 +275,10 @@ fn acts_of_clusters(random: &mut Rng, clusters: usize, failovers: std::ops::Rang
             acts.push(Act::FailOver { cluster, to });
         }
         for _ in 0..random.u8(0..=2) {
+            let (fault, seconds) = (sql_fault(random, cluster), random.u64(1..60));
+            acts.push(Act::Sql { cluster, fault, seconds });
+        }
+        for _ in 0..random.u8(0..=2) {
             acts.push(match random.u8(0..8) {
                 0 => Act::FailedOver { cluster },
                 1 | 2 => Act::Restored { cluster },
@@ -276,6 +289,15 @@ fn acts_of_clusters(random: &mut Rng, clusters: usize, failovers: std::ops::Rang
         }
     }
     acts
+}
+
+fn sql_fault(random: &mut Rng, cluster: usize) -> SqlFault {
+    match random.u8(0..5) {
+        0 => SqlFault::NoAnswer,
+        1 => SqlFault::TwoWritable,
+        2 => SqlFault::NoneWritable,
+        _ => SqlFault::NoAnswerOf(member(cluster, random.usize(1..=3))),
+    }
 }
 
 /// In one world of three somebody meddles, and sometimes takes it back.

@@ -197,6 +197,11 @@ impl Stage {
                     self.tell(event);
                 }
             }
+            Act::Sql { cluster, fault, seconds } => {
+                let left = self.script.storm.saturating_sub(self.now());
+                let lasting = left.min(Duration::from_secs(seconds));
+                self.rig.fleet.world.rds.break_sql(&source(cluster), fault, lasting);
+            }
             Act::Deliver { group, body } => self.invariants.deliver(&self.rig, &group, &body),
             Act::Asks { cluster } => self.ask(cluster),
             Act::CutOff { worker, seconds } => {
@@ -236,7 +241,7 @@ impl Stage {
     }
 
     fn fail_over(&mut self, cluster: usize, to: usize) {
-        let to = InstanceId::new(&format!("{}-{to}", NAMES[cluster])).unwrap();
+        let to = member(cluster, to);
         let failover = self.rig.fleet.world.rds.fail_over(&source(cluster), &to).unwrap();
         self.tell(failover.started);
         self.tell(failover.completed);
@@ -379,6 +384,11 @@ impl Stage {
 
 pub(crate) fn source(cluster: usize) -> SourceId {
     SourceId::new(NAMES[cluster]).unwrap()
+}
+
+/// The `n`th instance of a cluster.
+pub(crate) fn member(cluster: usize, n: usize) -> InstanceId {
+    InstanceId::new(&format!("{}-{n}", NAMES[cluster])).unwrap()
 }
 
 /// The forms in which an event may arrive.

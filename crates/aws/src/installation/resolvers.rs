@@ -35,7 +35,8 @@ async fn names_of(rds: &RdsWitness, route: &Route) -> Seen<Vec<String>> {
     if discovery.contains(&DiscoverySource::Dns) {
         names.extend(route.policy.endpoint.clone());
     }
-    if discovery.contains(&DiscoverySource::Rds) {
+    let listed = discovery.contains(&DiscoverySource::Sql) && route.instances.is_empty();
+    if discovery.contains(&DiscoverySource::Rds) || listed {
         names.extend(rds.endpoints(route).await?);
     }
     Ok(names)

@@ -16,6 +16,7 @@ use crate::decision::verdict::{Decision, Verdict};
 use crate::evidence::desired::Desired;
 use crate::evidence::discovery::{Discovery, Freshness, Member, Reading, STEADY_AFTER_A_MOVE, SourceReports};
 use crate::evidence::event::{EventKey, EvidenceOrder, RANK_COMMAND, RANK_COMPLETED, RANK_READING};
+use crate::evidence::sql::is_without_lag;
 use crate::evidence::trigger::OperatorCommand;
 use crate::ledger::sources::CONFLICT_AFTER;
 use crate::ledger::state::{Assignment, RouteContext};
@@ -120,11 +121,13 @@ fn target_by_evidence(
         let same = known.target == target
             && known.additional_targets == additional_targets
             && known.move_mode == MoveMode::Swap;
-        if same || is_trusted(route, control, known, now) || is_lagging(route, control, reading, now) {
+        if same || outranks_sources(route, control, known, now) || is_lagging(route, control, reading, now) {
             return keep_or_follow(route, control, known);
         }
     }
-    if !is_stable(known, reading, now) {
+    // Instances that are asked themselves do not flap as names do.
+    let may_flap = known.filter(|_| !is_without_lag(&route.policy.discovery));
+    if !is_stable(may_flap, reading, now) {
         return TargetDecision::Confirm;
     }
     TargetDecision::Follow(Desired {
@@ -147,6 +150,15 @@ fn keep_or_follow(route: &Route, control: &Assignment, known: &Desired) -> Targe
     } else {
         TargetDecision::Follow(known.clone())
     }
+}
+
+/// Whether young evidence outranks the route's sources.
+///
+/// Sources without lag know better at once than an event of what has happened. A failover that only started, and a
+/// command, announce what is to be: they are trusted against every source, or the route would go there and back.
+fn outranks_sources(route: &Route, control: &Assignment, known: &Desired, now: Timestamp) -> bool {
+    let overtaken = known.evidence.rank == RANK_COMPLETED && is_without_lag(&route.policy.discovery);
+    !overtaken && is_trusted(route, control, known, now)
 }
 
 /// Whether an event or a command is so recent that it outranks the sources.
@@ -206,7 +218,7 @@ pub fn contradiction(
     let known =
         newest.filter(|known| known.target != primary.1 || known.additional_targets != additional_targets)?;
     let why = match reading.worth.since {
-        _ if is_trusted(route, control, known, now) => "young evidence outranks the sources",
+        _ if outranks_sources(route, control, known, now) => "young evidence outranks the sources",
         Freshness::Unchanged => "their answer has not changed since before that, so it may be an old one",
         Freshness::Unknown => "this worker started later and cannot tell whether their answer is an old one",
         Freshness::Changed => "their answer has yet to stand for a while",

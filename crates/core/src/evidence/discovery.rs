@@ -160,8 +160,14 @@ impl ReadingHistory {
     /// For how long the newest reading has stood, once enough of them agreed.
     #[must_use]
     pub fn stood(&self) -> Option<Duration> {
+        self.stood_in(STEADY_READINGS)
+    }
+
+    /// The same for sources of which so many readings suffice, at most [`STEADY_READINGS`].
+    #[must_use]
+    pub fn stood_in(&self, readings: usize) -> Option<Duration> {
         let (first, last) = (self.agreeing.front()?, self.agreeing.back()?);
-        (self.agreeing.len() >= STEADY_READINGS).then(|| last.saturating_sub(*first))
+        (self.agreeing.len() >= readings).then(|| last.saturating_sub(*first))
     }
 }
 

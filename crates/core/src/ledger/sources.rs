@@ -18,6 +18,7 @@ use crate::evidence::discovery::{
     Discovery, Freshness, Reading, ReadingHistory, SourceReport, SourceReports, Worth,
 };
 use crate::evidence::event::{EventKey, RANK_COMMAND, RANK_COMPLETED, RANK_READING};
+use crate::evidence::sql::{is_without_lag, steady_readings};
 use crate::ledger::state::{Assignment, RouteContext};
 use crate::model::policy::{DiscoverySource, Role};
 use crate::model::route::Route;
@@ -245,7 +246,7 @@ impl Sources {
         Reading {
             at: now,
             discovery,
-            stood: self.readings.stood(),
+            stood: self.readings.stood_in(steady_readings(&route.policy.discovery)),
             said: reading.to_string(),
             worth: Worth { against: control.newest().map(|newest| newest.event), since: self.worth(heard) },
         }
@@ -290,6 +291,10 @@ impl Sources {
     fn worth(&self, heard: Heard<'_>) -> Freshness {
         if heard.route.policy.role == Role::Readers {
             // No event names readers: what moves such a route is the sources' word alone.
+            return Freshness::Changed;
+        }
+        if is_without_lag(&heard.route.policy.discovery) {
+            // The same answer as before is as new as any other: nothing stands between that could keep an old one.
             return Freshness::Changed;
         }
         let asked = heard.reading.0.iter();

@@ -36,6 +36,16 @@ pub enum Role {
     Readers,
 }
 
+/// Which protocol and question the instances of a route understand, for [`DiscoverySource::Sql`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Engine {
+    /// MySQL, MariaDB, and Aurora or RDS of either.
+    #[default]
+    MySql,
+    /// PostgreSQL, and Aurora or RDS of it.
+    PostgreSql,
+}
+
 /// When a target counts as serving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServingWhen {
@@ -74,6 +84,8 @@ pub struct Policy {
     pub discovery: BTreeSet<DiscoverySource>,
     /// What the instance map of an events-only route is compared with.
     pub map_check: MapCheck,
+    /// What the instances speak, if they are asked themselves.
+    pub engine: Engine,
     /// The endpoint whose name [`DiscoverySource::Dns`] reads.
     pub endpoint: Option<String>,
     /// The only instances that the route may point at; any of its source if absent.
@@ -114,6 +126,7 @@ impl Default for Policy {
             role: Role::default(),
             discovery: BTreeSet::new(),
             map_check: MapCheck::default(),
+            engine: Engine::default(),
             endpoint: None,
             allowed_instances: None,
             trust_event: TRUST_EVENT,
@@ -151,6 +164,8 @@ pub enum DiscoverySource {
     Rds,
     /// The name of the cluster's endpoint (of a Multi-AZ instance: the instance's own).
     Dns,
+    /// The instances themselves: which of them is writable.
+    Sql,
 }
 
 named!(DiscoverySource);

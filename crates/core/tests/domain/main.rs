@@ -25,6 +25,7 @@ mod route_health;
 mod routing;
 mod safety;
 mod sources;
+mod sql;
 mod steps;
 mod transition;
 mod unresolved;

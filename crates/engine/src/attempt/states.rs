@@ -1,6 +1,7 @@
 //! The states of routes: read, remembered, and written together with the records that say why.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -104,6 +105,15 @@ impl StateStore {
     /// What the ledger knows of an event.
     pub(super) async fn event(&self, key: &EventKey) -> Result<Option<EventEntry>, CallError> {
         self.ledger.event(key).await
+    }
+
+    /// The newest evidence of a route and where it points, as far as this process knows. It costs no read, and may be
+    /// old.
+    #[must_use]
+    pub fn newest_evidence(&self, route: &RouteName) -> Option<(EventKey, IpAddr)> {
+        let seen = self.cache.recall(route)?;
+        let newest = seen.state.control.newest()?;
+        Some((newest.event, newest.target.ip))
     }
 
     /// What was found out about the route's ledger since this was asked last.

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use crate::ports::CallError;
 use writerlink_core::actuation::weights::Weights;
-use writerlink_core::evidence::discovery::SourceReports;
+use writerlink_core::evidence::discovery::{Member, SourceReports};
+use writerlink_core::evidence::sql::ProbeAnswer;
 use writerlink_core::model::names::{InstanceId, ListenerArn, TargetGroupArn};
 use writerlink_core::model::route::Route;
 use writerlink_core::model::target::ObservedTarget;
@@ -259,8 +260,25 @@ pub struct RouteFacts {
     pub reading: SourceReports,
     /// What each resolver says of the names that the route lives on; nothing where its map alone counts.
     pub names: Seen<Vec<NameFacts>>,
+    /// What each instance answers if it is asked itself; nothing for a route that does not ask them.
+    pub sql: Option<Seen<Vec<SqlFacts>>>,
     /// Whether its audit ends at the head of its state; `None` if both kept moving.
     pub chain_end: Seen<Option<ChainEnd>>,
+}
+
+/// An instance that was asked whether it is writable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlFacts {
+    /// Which instance, and where.
+    pub member: Member,
+    /// What it answered.
+    pub answer: ProbeAnswer,
+    /// The user who asked.
+    pub user: String,
+    /// Whether the connection is encrypted.
+    pub encrypted: bool,
+    /// What the user may do beyond the question, or why that is not known.
+    pub excess: Result<Vec<String>, String>,
 }
 
 /// What one resolver says of a name.
@@ -408,4 +426,9 @@ pub trait Installation: Send + Sync {
     /// What each resolver says of the names that the route lives on, each asked twice; nothing for a route whose map
     /// alone says where its instances are.
     async fn names(&self, route: &Route) -> Seen<Vec<NameFacts>>;
+
+    /// Whether each instance of the route is writable, by its own word, and what the user that asks may do besides.
+    async fn sql(&self, _: &Route) -> Seen<Vec<SqlFacts>> {
+        Err(Unseen::NotHere("no instance can be asked here"))
+    }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::databases::sql::SqlFault;
 use crate::faults::unreachable;
 use writerlink_engine::ports::{CallError, ErrorKind};
 
@@ -64,6 +65,9 @@ pub(super) struct Seen {
     busy: Option<(&'static str, Duration)>,
     pub(super) api: Option<(ApiFault, Duration)>,
     pub(super) names: Option<(NameFault, Duration)>,
+    pub(super) sql: Option<(SqlFault, Duration)>,
+    /// The end of a failover that is under way: until then the old writer refuses, and the new one does not write yet.
+    pub(super) nobody_writes_until: Duration,
 }
 
 impl Seen {
