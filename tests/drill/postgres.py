@@ -1,0 +1,3 @@
+class Postgres:
+    def __init__(self, processes):
+        raise NotImplementedError
