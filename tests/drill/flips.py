@@ -141,14 +141,14 @@ class Flips:
         note = self.insert(new, "after")
         announced = self._announce(letter)
         seconds = self._arrivals(sequence, note, promoted, announced)
+        self._repair(old, new, note)
         for route in self.routes:
             wrong = self._wrong(route, SERVERS[letter], announced)
-            alive = held[route.name].alive()
+            alive = held[route.name].alive(server=SERVERS[self.writer])
             held[route.name].close()
             if wrong or alive:
                 print(f"    {route.name}: {wrong} sessions with the wrong server, {alive} old sessions not cut", flush=True)
             self.wrong, self.uncut = self.wrong + wrong, self.uncut + alive
-        self._repair(old, new, note)
         self.writer = letter
         shown = "  ".join(f"{path} {'-' if math.isinf(s) else f'{s:.3f}'}" for path, s in seconds.items())
         print(f"  {sequence} {self.number} to {letter}: {shown}", flush=True)

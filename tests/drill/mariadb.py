@@ -92,8 +92,8 @@ class Arrivals:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
-        while True:
-            with contextlib.suppress(pymysql.err.ProgrammingError, pymysql.err.OperationalError), self.session.cursor() as cursor:
+        while self.session.open:  # Not after the replica was ended: `wait` finds that nothing arrives any more.
+            with contextlib.suppress(pymysql.err.MySQLError, OSError), self.session.cursor() as cursor:
                 # A row that arrived after a later one is never read here: the comparison with the source finds it.
                 cursor.execute("select id, note from t.w where id > %s order by id", (self.last,))
                 for row in cursor.fetchall():

@@ -66,7 +66,8 @@ class Report:
 
     def _times(self, sequence, path, values):
         median, most = statistics.median(values), max(values)
-        target = TARGETS.get((sequence, path))
+        # A machine that builds at the same time says nothing about seconds: a bounded run asserts counts alone.
+        target = None if self.asked.bounded else TARGETS.get((sequence, path))
         met = None if target is None else median <= target[0] and most <= target[1]
         wanted = "" if target is None else f"<= {target[0]}, <= {target[1]}"
         self._row(f"{sequence}, {path}, {len(values)} flips: median, max, s", f"{seconds(median)}, {seconds(most)}", wanted, met)
@@ -78,7 +79,7 @@ class Report:
             self._row("worst case sooner than the obvious configuration, times", f"{times:.0f}", f">= {SOONER_THAN_OBVIOUS}", times >= SOONER_THAN_OBVIOUS)
         if ours and tcp:
             above = statistics.median(ours) - statistics.median(tcp)
-            self._row("application above the plain TCP switch, median, s", f"{above:.3f}", f"<= {ABOVE_TCP_S}", above <= ABOVE_TCP_S)
+            self._row("application above the plain TCP switch, median, s", f"{above:.3f}", f"<= {ABOVE_TCP_S}", None if self.asked.bounded else above <= ABOVE_TCP_S)
 
     def show(self):
         """Prints the table and writes the file. Returns the exit status."""

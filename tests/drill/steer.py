@@ -45,8 +45,7 @@ name = "{name}"
 source = "{name}"
 port = {port}
 discovery = "{discovery}"
-engine = "{engine}"
-map_check = "off"
+{of_discovery}
 flap_moves_max = 0
 allowed_cidrs = ["127.0.0.0/8"]
 {actuation}
@@ -143,10 +142,10 @@ class Steering:
                 self.groups[route.name] = made["TargetGroups"][0]["TargetGroupArn"]
                 actuation = f'target_group = "{self.groups[route.name]}"\nserving_when = "registered"'
             hosts = {letter: address[0] for letter, address in route.instances.items()}
-            written = ROUTE.format(
-                name=route.name, port=port, discovery=route.discovery, engine=route.engine, actuation=actuation, **hosts
+            of_discovery = f'engine = "{route.engine}"' if route.discovery == "sql" else 'map_check = "off"'
+            text += ROUTE.format(
+                name=route.name, port=port, discovery=route.discovery, of_discovery=of_discovery, actuation=actuation, **hosts
             )
-            text += written if route.discovery == "sql" else written.replace(f'engine = "{route.engine}"\n', "")
         path = self.processes.directory / "writerlink.toml"
         path.write_text(text)
         return path

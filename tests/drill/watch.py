@@ -68,14 +68,13 @@ class Held:
     def __init__(self, port, count=1):
         self.sessions = [login(port) for _ in range(count)]
 
-    def alive(self):
-        """How many of them still answer. Asks each once."""
+    def alive(self, server=None):
+        """How many of them still answer, and with this server if one is given. Asks each once."""
         count = 0
         for session in self.sessions:
             with contextlib.suppress(pymysql.err.MySQLError, OSError):
                 session._read_timeout = 2
-                ask(session)
-                count += 1
+                count += ask(session) == server or server is None
         return count
 
     def close(self):
