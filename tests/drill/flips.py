@@ -59,6 +59,7 @@ class Flips:
         self.port = free_port(("127.0.0.11", "127.0.0.12", "127.0.0.21", "127.0.0.22"))
         self.routes = routes(paths, self.port)
         self.figures = {}  # (sequence, path) -> seconds
+        self.since_death = []  # Seconds from the old writer's death to the first row, of our paths.
         self.wrong = self.uncut = self.lost = 0
         self.direct = {"a": ("127.0.0.11", self.port), "b": ("127.0.0.12", self.port)}
         self.fleet = Fleet(processes, self.direct, [free_port() for _ in paths])
@@ -135,12 +136,15 @@ class Flips:
         if delay_s is not None:
             self.fronts[self.writer].refuse()
             self.fronts[self.writer].cut()
+            died = now()
             time.sleep(delay_s)
         promoted = now()
         new.run("set global read_only=0")
         note = self.insert(new, "after")
         announced = self._announce(letter)
         seconds = self._arrivals(sequence, note, promoted, announced)
+        if delay_s is not None:
+            self.since_death += [announced + seconds[route.name] - died for route in self.routes]
         self._repair(old, new, note)
         for route in self.routes:
             wrong = self._wrong(route, SERVERS[letter], announced)

@@ -74,9 +74,9 @@ class Server:
     def stop(self):
         self.processes.stop(self.process)
 
-    def run(self, statement, database="postgres", check=True):
+    def run(self, statement, check=True):
         host, port = self.address
-        command = ["psql", "-XAtq", "-h", host, "-p", str(port), "-U", "postgres", "-d", database, "-c", statement]
+        command = ["psql", "-XAtq", "-h", host, "-p", str(port), "-U", "postgres", "-d", "postgres", "-c", statement]
         ran = subprocess.run(command, capture_output=True, text=True)
         if check and ran.returncode != 0:
             raise RuntimeError(f"{self.name}: {statement}: {ran.stderr}")
@@ -92,7 +92,8 @@ class Postgres:
         port = free_port(("127.0.0.31", "127.0.0.32"))
         addresses = {"a": ("127.0.0.31", port), "b": ("127.0.0.32", port)}
         self.servers = {letter: Server(processes, f"pg-{letter}", address) for letter, address in addresses.items()}
-        self.consumer = Server(processes, "pg-consumer", ("127.0.0.1", free_port()))
+        # One consumer each: a server starts one subscription's worker in 5 s, so two of them would wait for each other.
+        self.consumers = {p: Server(processes, f"pg-consumer-{p}", ("127.0.0.1", free_port())) for p in PROFILES}
         self.routes = [
             Route(f"pg-{profile}", profile, "events", "postgresql", addresses, free_port()) for profile in PROFILES
         ]
@@ -102,7 +103,8 @@ class Postgres:
         a.run("create table t (id int primary key, note text)")
         a.run("create publication p for table t")
         self.servers["b"].copy(a)
-        self.consumer.create()
+        for consumer in self.consumers.values():
+            consumer.create()
 
     def connect(self, steering):
         """The subscriptions reach the primary through the relay alone."""
@@ -110,10 +112,10 @@ class Postgres:
         steering.send("a", self.routes)
         for route in self.routes:
             until(lambda r=route: self._served_by(r) == "127.0.0.31", f"{route.name} serves", LIMIT_S)
-            self.consumer.run(f'create database "{route.profile}"')
-            self.consumer.run("create table t (id int primary key, note text)", route.profile)
+            consumer = self.consumers[route.profile]
+            consumer.run("create table t (id int primary key, note text)")
             source = f"host=127.0.0.1 port={route.listen} dbname=postgres user=postgres"
-            self.consumer.run(f"create subscription {route.profile} connection '{source}' publication p", route.profile)
+            consumer.run(f"create subscription {route.profile} connection '{source}' publication p")
         self._insert("first")
         for route in self.routes:
             until(lambda r=route: self._has(r, "first"), f"{route.name}: the first row", LIMIT_S)
@@ -128,7 +130,7 @@ class Postgres:
         self.servers[self.writer].run(f"insert into t values ({self.number}, '{note}')")
 
     def _has(self, route, note):
-        return self.consumer.run(f"select 1 from t where note = '{note}'", route.profile) == "1"
+        return self.consumers[route.profile].run(f"select 1 from t where note = '{note}'") == "1"
 
     def flip(self):
         """A planned failover: rows, promotion, slots before the first write, event; then the old primary is copied anew."""
@@ -156,7 +158,7 @@ class Postgres:
             raise TimeoutError(f"{waiting[0].name}: no row within {LIMIT_S} s")
         expected = new.run("select string_agg(note, ' ' order by id) from t")
         for route in self.routes:
-            got = self.consumer.run("select string_agg(note, ' ' order by id) from t", route.profile)
+            got = self.consumers[route.profile].run("select string_agg(note, ' ' order by id) from t")
             self.lost += len(set(expected.split()) - set(got.split()))
         old.stop()
         old.copy(new)

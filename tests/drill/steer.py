@@ -70,7 +70,12 @@ defaults
 """
 AGENT_CHECK = "agent-check agent-addr 127.0.0.1 agent-port {agent} agent-inter {poll}ms on-marked-down shutdown-sessions"
 # The check has to find a dead server within `calm`, so calm is more than inter times fall.
-PROFILES = {"application": ("hold {route} 50", ""), "replication": ("settle {route} 50 0.3", " check inter 100ms fall 2 rise 1")}
+# Without a check a connection to a server that just died has to wait inside HAProxy: one refusal costs a replica 60 s.
+RETRIES = "  retries 30\n  option redispatch 1\n"
+PROFILES = {  # The Lua action, options of the backend, options of its servers.
+    "application": ("hold {route} 50", RETRIES, ""),
+    "replication": ("settle {route} 50 0.3", "", " check inter 100ms fall 2 rise 1"),
+}
 
 
 @dataclass
@@ -162,12 +167,12 @@ class Steering:
             return self._command("relay", "config").replace("bind :", "bind 127.0.0.1:").replace("bind *:", "bind 127.0.0.1:")
         text = GLOBAL.format(socket=self.socket, lua=HERE / "hold.lua")
         for route in self.routes:
-            action, check = PROFILES[route.profile]
+            action, options, check = PROFILES[route.profile]
             text += (
                 f"frontend {route.name}_in\n  bind 127.0.0.1:{route.listen}\n  tcp-request inspect-delay 60s\n"
                 f"  tcp-request content lua.{action.format(route=route.name)}\n"
                 f"  tcp-request content reject unless {{ nbsrv({route.name}) eq 1 }}\n"
-                f"  default_backend {route.name}\nbackend {route.name}\n"
+                f"  default_backend {route.name}\nbackend {route.name}\n{options}"
             )
             agent = AGENT_CHECK.format(agent=self.agent_port, poll=POLL_MS)
             for letter, (host, port) in route.instances.items():
