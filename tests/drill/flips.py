@@ -60,7 +60,8 @@ class Flips:
         self.routes = routes(paths, self.port)
         self.figures = {}  # (sequence, path) -> seconds
         self.since_death = []  # Seconds from the old writer's death to the first row, of our paths.
-        self.wrong = self.uncut = self.lost = 0
+        self.seen = {}  # Path -> [sessions with the wrong server after the switch, old sessions that outlived it].
+        self.lost = 0
         self.direct = {"a": ("127.0.0.11", self.port), "b": ("127.0.0.12", self.port)}
         self.fleet = Fleet(processes, self.direct, [free_port() for _ in paths])
         self.notes = ["first"]
@@ -75,7 +76,9 @@ class Flips:
         ours = [route for route in self.routes if route.discovery == "events"]
         steering.send("a", ours)
         self.arrivals = {}
-        self.clients = {route.name: Client(route.listen) for route in self.routes}
+        # Those of HAProxy's other configurations show that the counts can be more than 0.
+        watched = [path for path in self.paths if path != "tcp"]
+        self.clients = {path: Client(self.ports[path]) for path in watched}
         for route in self.routes:
             until(lambda r=route: any(t.server == SERVERS["a"] for t in self.clients[r.name].tries), f"{route.name} serves", 60)
         for path, replica in zip(self.paths, self.fleet.replicas):
@@ -131,7 +134,7 @@ class Flips:
         letter = "b" if self.writer == "a" else "a"
         old, new = self.fleet.sources[self.writer], self.fleet.sources[letter]
         self.insert(old, "before")
-        held = {route.name: Held(route.listen) for route in self.routes}
+        held = {path: Held(self.ports[path]) for path in self.clients}
         self.fleet.fence(old, new)
         if delay_s is not None:
             self.fronts[self.writer].refuse()
@@ -144,23 +147,22 @@ class Flips:
         announced = self._announce(letter)
         seconds = self._arrivals(sequence, note, promoted, announced)
         if delay_s is not None:
-            self.since_death += [announced + seconds[route.name] - died for route in self.routes]
+            self.since_death += [self.arrivals[r.name].times.get(note, math.inf) - died for r in self.routes]
         self._repair(old, new, note)
-        for route in self.routes:
-            wrong = self._wrong(route, SERVERS[letter], announced)
-            alive = held[route.name].alive(server=SERVERS[self.writer])
-            held[route.name].close()
-            if wrong or alive:
-                print(f"    {route.name}: {wrong} sessions with the wrong server, {alive} old sessions not cut", flush=True)
-            self.wrong, self.uncut = self.wrong + wrong, self.uncut + alive
+        for path in self.clients:
+            wrong = self._wrong(path, SERVERS[letter], announced)
+            uncut = held[path].alive(server=SERVERS[self.writer])
+            held[path].close()
+            tally = self.seen.setdefault(path, [0, 0])
+            tally[0], tally[1] = tally[0] + wrong, tally[1] + uncut
         self.writer = letter
         shown = "  ".join(f"{path} {'-' if math.isinf(s) else f'{s:.3f}'}" for path, s in seconds.items())
         print(f"  {sequence} {self.number} to {letter}: {shown}", flush=True)
 
-    def _wrong(self, route, server, since):
+    def _wrong(self, path, server, since):
         """A client of a relay that holds it for a while may still be on its way: it is waited for."""
-        client = self.clients[route.name]
-        until(lambda: client.wrong(server, since) is not None, f"a session of {route.name} with the new writer", LIMIT_S)
+        client = self.clients[path]
+        until(lambda: client.wrong(server, since) is not None, f"a session of {path} with the new writer", LIMIT_S)
         return client.wrong(server, since)
 
     def _arrivals(self, sequence, note, promoted, announced):
@@ -227,8 +229,9 @@ class Flips:
         else:
             getattr(steering, f"start_{what}")()
         cut = sum(3 - sessions.alive() for sessions in held.values())
-        refused = sum(client.refused(begun, ended) for client in self.clients.values())
-        served = sum(t.server is not None for c in self.clients.values() for t in c.tries if begun <= t.begun <= ended)
+        ours = [self.clients[name] for name in held]
+        refused = sum(client.refused(begun, ended) for client in ours)
+        served = sum(t.server is not None for c in ours for t in c.tries if begun <= t.begun <= ended)
         for sessions in held.values():
             sessions.close()
         print(f"  {what} away for {seconds:.0f} s: {cut} sessions cut, {refused} refused, {served} new ones served", flush=True)

@@ -33,17 +33,22 @@ def version(command):
 class Report:
     """Collects the rows when it is made; `show` prints them and writes the file."""
 
-    def __init__(self, asked, steering, mariadb, faults, logical):
+    def __init__(self, asked, steering, mariadb, faults, logical, without):
         self.asked, self.own, self.rows, self.missed = asked, steering.own, [], 0
         self.figures = {f"{sequence} {path}": values for (sequence, path), values in mariadb.figures.items()}
         for (sequence, path), values in mariadb.figures.items():
             if not sequence.startswith("after"):
                 self._times(sequence, path, values)
+        for path in without:
+            self._row(f"planned, {path}", "not run", "", None if asked.bounded else False)
         self._against(mariadb.figures)
         afterwards = [v for (s, p), values in mariadb.figures.items() if s.startswith("after") and "-" in p for v in values]
         self._count("rows lost or out of sequence", mariadb.lost)
-        self._count("sessions with the wrong server after the switch", mariadb.wrong)
-        self._count("old sessions that outlived the switch", mariadb.uncut)
+        for number, what in enumerate(("sessions with the wrong server after the switch", "old sessions that outlived the switch")):
+            self._count(f"{what}, our paths", sum(seen[number] for path, seen in mariadb.seen.items() if "-" in path))
+            for path, seen in mariadb.seen.items():
+                if "-" not in path:
+                    self._row(f"{what}, {path}", str(seen[number]), "", None)
         for what, (cut, refused, served) in faults.items():
             name = f"{what} away for {asked.fault_seconds:.0f} s: sessions cut, refused"
             self._row(name, f"{cut}, {refused}", f"0, 0 of {served}", cut == refused == 0 < served)

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -94,6 +95,19 @@ class Route:
 def has_relay(program):
     """Whether the program has an agent of its own."""
     return subprocess.run([program, "relay", "--help"], capture_output=True).returncode == 0
+
+
+def has_sql(program):
+    """Whether the program can ask the databases themselves: it accepts such a route."""
+    group = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/orders/73e2d6bc24d8a067"
+    route = ROUTE.format(
+        name="orders", port=3306, discovery="sql", of_discovery="", a="127.0.0.21", b="127.0.0.22", actuation=f'target_group = "{group}"'
+    )
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(SQL + route)
+        file.flush()
+        env = {**os.environ, "WRITERLINK_CONFIG": file.name, "DRILL_SQL_PASSWORD": "probe"}
+        return subprocess.run([program, "config", "check"], env=env, capture_output=True).returncode == 0
 
 
 class Steering:
