@@ -31,8 +31,10 @@ frontend obvious_in
   bind 127.0.0.1:{obvious}
   default_backend obvious
 backend obvious
-  server a {a}:{port} check inter {poll}ms agent-check agent-addr 127.0.0.1 agent-port {agent} agent-inter {poll}ms agent-send "a\\n" on-marked-down shutdown-sessions
-  server b {b}:{port} check inter {poll}ms agent-check agent-addr 127.0.0.1 agent-port {agent} agent-inter {poll}ms agent-send "b\\n" on-marked-down shutdown-sessions
+  default-server check inter {poll}ms agent-check agent-addr 127.0.0.1 agent-port {agent} agent-inter {poll}ms
+  default-server on-marked-down shutdown-sessions
+  server a {a}:{port} agent-send "a\\n"
+  server b {b}:{port} agent-send "b\\n"
 frontend resolvers_in
   bind 127.0.0.1:{resolvers}
   default_backend resolvers

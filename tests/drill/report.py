@@ -12,10 +12,14 @@ TARGETS = {
     ("planned", "event-replication"): (0.6, 1.2),
     ("planned", "sql-application"): (1.5, 3.0),
     ("planned", "sql-replication"): (1.5, 3.0),
-    ("unplanned", "event-replication"): (1.5, 1.5),
-    ("unplanned", "sql-replication"): (1.5, 1.5),
-    ("gap", "event-replication"): (1.5, 1.5),
-    ("gap", "sql-replication"): (1.5, 1.5),
+}
+# The issue names no profile for these: all of our paths. Seconds after the event, or after the promotion with sql alone.
+UNPLANNED = (1.5, 1.5)
+TARGETS |= {
+    (sequence, f"{source}-{profile}"): UNPLANNED
+    for sequence in ("unplanned", "gap")
+    for source in ("event", "sql")
+    for profile in ("application", "replication")
 }
 SOONER_THAN_OBVIOUS = 100  # Worst case, planned.
 ABOVE_TCP_S = 0.15  # The application profile's median, planned.
@@ -44,7 +48,8 @@ class Report:
         self._against(mariadb.figures)
         afterwards = [v for (s, p), values in mariadb.figures.items() if s.startswith("after") and "-" in p for v in values]
         self._count("rows lost or out of sequence", mariadb.lost)
-        for number, what in enumerate(("sessions with the wrong server after the switch", "old sessions that outlived the switch")):
+        counts = ("sessions with the wrong server after the switch", "old sessions that outlived the switch")
+        for number, what in enumerate(counts):
             self._count(f"{what}, our paths", sum(seen[number] for path, seen in mariadb.seen.items() if "-" in path))
             for path, seen in mariadb.seen.items():
                 if "-" not in path:
@@ -56,7 +61,8 @@ class Report:
         if afterwards:
             self._row("first failover after such an outage, slowest of our paths", seconds(max(afterwards)), "", None)
         slowest = max(ours + mariadb.since_death)
-        self._row("slowest row of our paths, from the old writer's death, s", seconds(slowest), f"<= {OUR_LIMIT_S}", slowest <= OUR_LIMIT_S)
+        met = slowest <= OUR_LIMIT_S
+        self._row("slowest row of our paths, from the old writer's death, s", seconds(slowest), f"<= {OUR_LIMIT_S}", met)
         if logical:
             for name, values in logical.figures.items():
                 self.figures[f"planned {name}"] = values
@@ -76,22 +82,26 @@ class Report:
         target = None if self.asked.bounded else TARGETS.get((sequence, path))
         met = None if target is None else median <= target[0] and most <= target[1]
         wanted = "" if target is None else f"<= {target[0]}, <= {target[1]}"
-        self._row(f"{sequence}, {path}, {len(values)} flips: median, max, s", f"{seconds(median)}, {seconds(most)}", wanted, met)
+        figure = f"{seconds(median)}, {seconds(most)}"
+        self._row(f"{sequence}, {path}, {len(values)} flips: median, max, s", figure, wanted, met)
 
     def _against(self, figures):
         ours, obvious, tcp = (figures.get(("planned", path)) for path in ("event-application", "obvious", "tcp"))
         if ours and obvious:
             times = max(obvious) / max(ours)
-            self._row("worst case sooner than the obvious configuration, times", f"{times:.0f}", f">= {SOONER_THAN_OBVIOUS}", times >= SOONER_THAN_OBVIOUS)
+            met = None if self.asked.bounded else times >= SOONER_THAN_OBVIOUS
+            self._row("worst case sooner than the obvious configuration, times", f"{times:.0f}", f">= {SOONER_THAN_OBVIOUS}", met)
         if ours and tcp:
             above = statistics.median(ours) - statistics.median(tcp)
-            self._row("application above the plain TCP switch, median, s", f"{above:.3f}", f"<= {ABOVE_TCP_S}", None if self.asked.bounded else above <= ABOVE_TCP_S)
+            met = None if self.asked.bounded else above <= ABOVE_TCP_S
+            self._row("application above the plain TCP switch, median, s", f"{above:.3f}", f"<= {ABOVE_TCP_S}", met)
 
     def show(self):
         """Prints the table and writes the file. Returns the exit status."""
         versions = [version(["haproxy", "-v"]), version(["mariadbd", "--version"])]
         print(f"\n{'; '.join(versions)}")
-        print("agent and haproxy.cfg: " + ("writerlink's own" if self.own else "NOT writerlink's: tests/drill/agent.py and steer.py"))
+        whose = "writerlink's own" if self.own else "NOT writerlink's: tests/drill/agent.py and steer.py"
+        print(f"agent and haproxy.cfg: {whose}")
         widths = [max(len(row[n]) for row in self.rows) for n in range(3)]
         for row in self.rows:
             print("  ".join(f"{cell:{width}}" for cell, width in zip(row, [*widths, 6])).rstrip())
@@ -99,6 +109,8 @@ class Report:
         path = Path(self.asked.figures)
         path.parent.mkdir(parents=True, exist_ok=True)
         written = {"versions": versions, "writerlink_agent": self.own, "rows": self.rows, "missed": self.missed}
-        written["seconds"] = {key: [None if math.isinf(v) else round(v, 4) for v in values] for key, values in self.figures.items()}
+        written["seconds"] = {
+            key: [None if math.isinf(v) else round(v, 4) for v in values] for key, values in self.figures.items()
+        }
         path.write_text(json.dumps(written, indent=1) + "\n")
         return int(self.missed > 0)

@@ -34,7 +34,8 @@ def arguments():
     parser.add_argument("--paths", default=",".join(OURS + OTHERS), help="the paths of MariaDB, of: %(default)s")
     parser.add_argument("--figures", type=Path, default=Path("target/drill.json"))
     parser.add_argument("--install", action="store_true", help="install missing Debian packages (root)")
-    parser.add_argument("--bounded", action="store_true", help="a few flips of our own paths, for `make test`; skips without packages")
+    bounded = "a few flips of our own paths, for `make test`; asserts counts, not seconds; skips without the packages"
+    parser.add_argument("--bounded", action="store_true", help=bounded)
     parser.add_argument("--keep", action="store_true", help="keep the directory with data and logs")
     asked = parser.parse_args()
     if asked.bounded:

@@ -101,8 +101,9 @@ def has_sql(program):
     """Whether the program can ask the databases themselves: it accepts such a route."""
     group = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/orders/73e2d6bc24d8a067"
     route = ROUTE.format(
-        name="orders", port=3306, discovery="sql", of_discovery="", a="127.0.0.21", b="127.0.0.22", actuation=f'target_group = "{group}"'
-    )
+        name="orders", port=3306, discovery="sql", of_discovery="", a="127.0.0.21", b="127.0.0.22",
+        actuation=f'target_group = "{group}"',
+    )  # fmt: skip
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
         file.write(SQL + route)
         file.flush()
