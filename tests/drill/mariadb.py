@@ -122,7 +122,10 @@ class Fleet:
         if USER:
             shutil.chown(template, "mysql")
         as_user = {"user": USER, "group": USER, "extra_groups": []} if USER else {}
-        subprocess.run([*install, "--auth-root-authentication-method=normal"], check=True, capture_output=True, **as_user)
+        install.append("--auth-root-authentication-method=normal")
+        ran = subprocess.run(install, capture_output=True, text=True, **as_user)
+        if ran.returncode != 0:
+            raise RuntimeError(f"mariadb-install-db: {ran.stdout}{ran.stderr}")
         self.sources = {name: Server(processes, template, name, sources[name], 11 + n) for n, name in enumerate("ab")}
         self.replicas = [
             Server(processes, template, f"r{n + 1}", ("127.0.0.1", port), 21 + n) for n, port in enumerate(replica_ports)

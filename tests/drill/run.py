@@ -79,6 +79,11 @@ def main():
         print(f'drill: SKIPPED: {", ".join(without)}: this program has no discovery = "sql"', flush=True)
     directory = Path(tempfile.mkdtemp(prefix="drill-"))
     directory.chmod(0o755)
+    # The databases run as users of their own, which may not write where TMPDIR points for us.
+    scratch = directory / "tmp"
+    scratch.mkdir()
+    scratch.chmod(0o1777)
+    os.environ["TMPDIR"] = str(scratch)
     try:
         with Processes(directory) as processes:
             print(f"drill: logs and data in {directory}", flush=True)
@@ -89,8 +94,9 @@ def main():
             faults = {}
             for _ in range(asked.flips):
                 mariadb.flip("planned")
-            # A receive that was open when its worker died, or its connection was cut, goes on in the emulator for 20 s. It
-            # may take the next event with it, for 30 s. So a short outage says nothing about the event after it.
+            # The failover after an outage has no target, for two reasons. A receive that was open when its worker died goes
+            # on in the emulator for 20 s, and may take the next event with it for 30 s. And a worker that could not reach
+            # AWS pauses before its next receive, for up to RETRY_LONGEST (30 s).
             for what in ["agent"] if asked.bounded else FAULTS:
                 faults[what] = mariadb.fault(what, asked.fault_seconds)
                 mariadb.flip(f"after {what}")
