@@ -30,6 +30,7 @@ def arguments():
     parser.add_argument("--unplanned", type=int, default=4, help="failovers with the event 8 s after the old writer's death")
     parser.add_argument("--gap", type=int, default=2, help="failovers with no writer for 20 s")
     parser.add_argument("--fault-seconds", type=float, default=60, help="how long the ledger, agent and worker are away")
+    parser.add_argument("--faults", default=",".join(FAULTS), help="what is away for a while, of: %(default)s")
     parser.add_argument("--postgres", type=int, default=6, help="planned failovers of PostgreSQL")
     parser.add_argument("--paths", default=",".join(OURS + OTHERS), help="the paths of MariaDB, of: %(default)s")
     parser.add_argument("--figures", type=Path, default=Path("target/drill.json"))
@@ -40,7 +41,7 @@ def arguments():
     asked = parser.parse_args()
     if asked.bounded:
         asked.flips, asked.unplanned, asked.gap, asked.fault_seconds, asked.postgres = 4, 0, 0, 3, 0
-        asked.paths = ",".join([*OURS, "tcp"])
+        asked.paths, asked.faults = ",".join([*OURS, "tcp"]), "agent"
     asked.program, asked.paths = asked.program.resolve(), asked.paths.split(",")
     return asked
 
@@ -97,7 +98,7 @@ def main():
             # The failover after an outage has no target, for two reasons. A receive that was open when its worker died goes
             # on in the emulator for 20 s, and may take the next event with it for 30 s. And a worker that could not reach
             # AWS pauses before its next receive, for up to RETRY_LONGEST (30 s).
-            for what in ["agent"] if asked.bounded else FAULTS:
+            for what in filter(None, asked.faults.split(",")):
                 faults[what] = mariadb.fault(what, asked.fault_seconds)
                 mariadb.flip(f"after {what}")
             for _ in range(asked.unplanned):
