@@ -368,7 +368,7 @@ mod tests {
           why: no instance would be asked in it: discovery has no sql
           fix: add "sql" to discovery, or remove the line
         w.toml:7: route.default.engine = "oracle"
-          why: this is none of mysql and postgresql
+          why: expected mysql or postgresql
           fix: write "mysql" (MySQL, MariaDB and Aurora MySQL too) or "postgresql" (Aurora PostgreSQL too)
         "#);
     }

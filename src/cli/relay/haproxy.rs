@@ -53,6 +53,10 @@ const CHECK_FALL: u32 = 2;
 /// through to a server that is about to be found dead.
 const CALM_MS: u32 = 300;
 
+/// Without a check an application's server is usable until the agent says otherwise. In the usual order of a failover
+/// it refuses seconds before: a new client is tried again, and on the other server as soon as that is the usable one.
+const RETRIES: &str = "  retries 30\n  option redispatch 1\n";
+
 /// The whole file. HAProxy's Lua file and its state are in `folder`.
 pub(super) fn file(settings: &RelaySettings, routes: &[Route], folder: &Path) -> String {
     let mut text = String::new();
@@ -116,7 +120,7 @@ fn write_route(route: &Route, relay: Relay, text: &mut String) {
             format!("lua.settle {name} {HOLD_SECONDS} {CALM_MS}"),
             format!("  default-server check inter {CHECK_MS}ms fall {CHECK_FALL} rise 1\n"),
         ),
-        RelayProfile::Application => (format!("lua.hold {name} {HOLD_SECONDS}"), String::new()),
+        RelayProfile::Application => (format!("lua.hold {name} {HOLD_SECONDS}"), RETRIES.to_owned()),
     };
     let _ = write!(
         text,
