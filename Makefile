@@ -26,7 +26,6 @@ $(STAMP):
 
 test: venv infra ## Runs every test, and checks infra/.
 	$(CARGO) test --locked --workspace
-	$(VENV)/bin/python tests/drill/run.py --bounded --figures target/drill-bounded.json target/debug/writerlink
 
 infra: venv ## Checks the templates and the Dockerfile with cfn-lint and checkov; any finding is an error.
 	$(VENV)/bin/python infra/lint.py

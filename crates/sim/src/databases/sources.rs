@@ -323,7 +323,7 @@ mod tests {
     fn seeded(seed: u64) -> (World, Route) {
         let world = World::new(WorldConfig { seed, ..WorldConfig::default() });
         let mut route = world.add_route("aurora", &instances("aurora", 3).unwrap()).unwrap();
-        route.policy.discovery = DiscoverySource::ALL.into();
+        route.policy.discovery = [DiscoverySource::Rds, DiscoverySource::Dns].into();
         route.policy.endpoint = Some(endpoint(Database::Cluster, &cluster()));
         (world, route)
     }
