@@ -100,7 +100,7 @@ async fn read_route(route: &Route, installation: &dyn Installation, ports: &Port
     let (mut weights, mut listener_rules) = (None, None);
     match &route.strategy {
         Strategy::Swap | Strategy::Relay(_) => {
-            groups.push(group(None, &route.group, installation, ports).await)
+            groups.push(group(None, &route.group, installation, ports).await);
         }
         Strategy::Weighted(weighted) => {
             for (instance, of) in &weighted.groups {

@@ -234,6 +234,6 @@ async fn a_switchover_announced_late_never_moves_a_relay_route_back() {
     assert!(stage.rig.run("w2").await);
     let end = stage.last_record().await;
     assert_eq!(end.outcome, Some(Outcome::Superseded));
-    let state = stage.ports("reader").ledger.peek(&stage.route().name).await.unwrap().unwrap();
-    assert_eq!(state.control.desired.unwrap().instance.as_str(), "orders-2");
+    let stored = stage.ports("reader").ledger.peek(&stage.route().name).await.unwrap().unwrap();
+    assert_eq!(stored.control.desired.unwrap().instance.as_str(), "orders-2");
 }

@@ -2,11 +2,11 @@
 //!
 //! Every line that is not obvious was measured with real servers (`docs/relay.md`, and the drill that provokes it).
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::config::RelaySettings;
 use writerlink_core::model::route::{Relay, RelayProfile, Route, Strategy};
+use writerlink_core::model::target::Target;
 
 /// Where HAProxy's files are unless somebody says otherwise: the folder of the tasks' volume.
 pub(super) const FOLDER: &str = "/run/haproxy";
@@ -59,12 +59,9 @@ const RETRIES: &str = "  retries 30\n  option redispatch 1\n";
 
 /// The whole file. HAProxy's Lua file and its state are in `folder`.
 pub(super) fn file(settings: &RelaySettings, routes: &[Route], folder: &Path) -> String {
-    let mut text = String::new();
     let folder = folder.display();
     let (agent, port) = (settings.agent_address.ip(), settings.agent_address.port());
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
+    let head = format!(
         "# Written by `writerlink relay config`. Do not edit: change writerlink.toml and write it again.
 global
   log stdout format raw daemon notice
@@ -105,15 +102,14 @@ frontend alive
         interval = settings.poll_interval.as_millis(),
         alive = settings.alive_port,
     );
-    for route in routes {
-        if let Strategy::Relay(relay) = route.strategy {
-            write_route(route, relay, &mut text);
-        }
-    }
-    text
+    let relays = routes.iter().filter_map(|route| match route.strategy {
+        Strategy::Relay(relay) => Some(of_route(route, relay)),
+        Strategy::Swap | Strategy::Weighted(_) => None,
+    });
+    std::iter::once(head).chain(relays).collect()
 }
 
-fn write_route(route: &Route, relay: Relay, text: &mut String) {
+fn of_route(route: &Route, relay: Relay) -> String {
     let name = &route.name;
     let (hold, check) = match relay.profile {
         RelayProfile::Replication => (
@@ -122,8 +118,7 @@ fn write_route(route: &Route, relay: Relay, text: &mut String) {
         ),
         RelayProfile::Application => (format!("lua.hold {name} {HOLD_SECONDS}"), RETRIES.to_owned()),
     };
-    let _ = write!(
-        text,
+    let head = format!(
         "frontend {name}_in
   bind :{listen}
   tcp-request inspect-delay {delay}s
@@ -135,8 +130,9 @@ backend {name}
         listen = relay.listen,
         delay = HOLD_SECONDS + 10,
     );
-    for (instance, ip) in &route.instances {
-        let target = writerlink_core::model::target::Target { ip: *ip, port: route.port };
-        let _ = writeln!(text, "  server {instance} {target} agent-send \"{name}/{instance}\\n\"");
-    }
+    let servers = route.instances.iter().map(|(instance, ip)| {
+        let target = Target { ip: *ip, port: route.port };
+        format!("  server {instance} {target} agent-send \"{name}/{instance}\\n\"\n")
+    });
+    std::iter::once(head).chain(servers).collect()
 }
