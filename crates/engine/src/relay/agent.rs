@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::ports::{Clock, Ledger, RelayReports};
-use crate::relay::answers::{Answer, Answers, Now, Switch};
+use crate::relay::answers::{Answer, Now, RelayAnswers, Switch};
 use writerlink_core::actuation::relay::{REPORT_EVERY, RelayName, RelayReport};
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::route::Route;
@@ -60,7 +60,7 @@ pub struct Agent {
     poll_interval: Duration,
     silent_after: Duration,
     ports: AgentPorts,
-    answers: Mutex<Answers>,
+    answers: Mutex<RelayAnswers>,
 }
 
 /// What was reported last, and when by the monotonic clock.
@@ -80,7 +80,7 @@ impl Agent {
         silent_after: Duration,
         ports: AgentPorts,
     ) -> Self {
-        let answers = Mutex::new(Answers::of(routes, poll_interval));
+        let answers = Mutex::new(RelayAnswers::of(routes, poll_interval));
         let routes = routes.iter().map(|route| route.name.clone()).collect();
         Self { name, routes, poll_interval, silent_after, ports, answers }
     }
@@ -169,7 +169,7 @@ impl Agent {
         report.asked_at.is_none_or(|asked| now.since(asked) >= self.silent_after)
     }
 
-    /// Answers HAProxy, for ever.
+    /// RelayAnswers HAProxy, for ever.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
@@ -213,7 +213,7 @@ impl Agent {
         self.answers().answer(&route, &instance, now)
     }
 
-    fn answers(&self) -> MutexGuard<'_, Answers> {
+    fn answers(&self) -> MutexGuard<'_, RelayAnswers> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -74,14 +74,14 @@ pub struct Switch {
 
 /// Everything an agent knows.
 #[derive(Clone, Debug)]
-pub struct Answers {
+pub struct RelayAnswers {
     routes: BTreeMap<RouteName, Known>,
     /// How old a read may be to be answered from.
     young: Duration,
     asked_at: Option<Timestamp>,
 }
 
-impl Answers {
+impl RelayAnswers {
     /// An agent of these routes that has read nothing yet. A read serves answers for two poll intervals: the agent reads
     /// once an interval, and the read itself takes time.
     #[must_use]
