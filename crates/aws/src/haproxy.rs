@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use writerlink_core::model::route::Route;
-use writerlink_engine::relay::{Haproxy, NotPushed, Switch};
+use writerlink_engine::relay::{Haproxy, NotPushed, RelaySwitch};
 
 /// HAProxy answers at once or not at all.
 const WITHIN: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ impl AdminSocket {
 
 /// The commands of a switch, on one line: the old servers first, so that never two are usable. They say what the
 /// agent's words say, `down maint` and `up ready`.
-fn commands(switch: &Switch) -> String {
+fn commands(switch: &RelaySwitch) -> String {
     let route = &switch.route;
     let server = |instance, health, state| {
         format!("set server {route}/{instance} agent {health}; set server {route}/{instance} state {state}")
@@ -59,7 +59,7 @@ fn commands(switch: &Switch) -> String {
 
 #[async_trait]
 impl Haproxy for AdminSocket {
-    async fn switch(&self, switch: &Switch) -> Result<(), NotPushed> {
+    async fn switch(&self, switch: &RelaySwitch) -> Result<(), NotPushed> {
         let not = |why: String| NotPushed(format!("{}: {why}", self.path.display()));
         if !self.routes.contains_key(switch.route.as_str()) {
             return Err(not(format!("there is no backend {}", switch.route)));
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn a_switch_takes_the_old_servers_out_before_it_puts_the_new_one_in() {
         let instance = |name: &str| InstanceId::new(name).unwrap();
-        let switch = Switch {
+        let switch = RelaySwitch {
             route: RouteName::new("orders").unwrap(),
             to: instance("db-2"),
             others: vec![instance("db-1"), instance("db-3")],

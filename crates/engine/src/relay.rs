@@ -7,4 +7,4 @@ mod agent;
 mod answers;
 
 pub use crate::relay::agent::{Agent, AgentPorts, Haproxy, NotPushed};
-pub use crate::relay::answers::{Answer, Now, RelayAnswers, Switch};
+pub use crate::relay::answers::{Answer, Now, RelayAnswers, RelaySwitch};

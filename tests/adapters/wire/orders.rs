@@ -114,7 +114,7 @@ async fn whom_sts_does_not_know_orders_nothing() {
     let mut command = trial.command(&format!("{SWAP} --yes"));
     let said = said(command.env("AWS_ENDPOINT_URL_STS", sts.endpoint()));
     assert_eq!((said.code, said.out.as_str()), (1, ""));
-    assert!(said.err.starts_with("error: asking who you are failed"), "{}", said.err);
+    assert!(said.err.starts_with("error: reading the caller's identity failed"), "{}", said.err);
     assert!(said.err.contains("aws sts get-caller-identity"), "{}", said.err);
     assert_eq!(trial.group_holds().await, [OLD]);
 }

@@ -95,6 +95,6 @@ async fn check_judges_each_resolver_of_the_configuration() {
     let (first, second) = servers.split_once(", ").unwrap();
     assert_eq!((*down, *up), ("unknown", "warn"));
     assert!(silent.starts_with(first), "{silent}");
-    let kept = format!("{second} keeps names for 299 s ({ENDPOINT})");
+    let kept = format!("{second} caches names for 299 s ({ENDPOINT})");
     assert!(keeps.starts_with(&kept), "{keeps}");
 }

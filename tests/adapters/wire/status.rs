@@ -35,7 +35,7 @@ async fn a_status_tells_where_routes_point_and_writes_nothing() {
     trial.put_into_group(OLD).await;
     let wrong = trial.says("status aurora-source --detailed-exitcode");
     assert_eq!(wrong.code, 2);
-    assert!(wrong.out.contains("route aurora-source: wrong"), "{}", wrong.out);
+    assert!(wrong.out.contains("route aurora-source: out-of-sync"), "{}", wrong.out);
 }
 
 #[tokio::test]

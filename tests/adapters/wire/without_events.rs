@@ -34,7 +34,7 @@ async fn a_failover_of_which_no_event_tells_moves_the_group() {
     assert!(line.contains("\"cause\":\"reconcile\""), "{line}");
     assert_eq!(trial.group_holds().await, [NEW]);
     // ministack's targets serve at once.
-    worker.wait_for("\"event\":\"serving\"");
+    worker.wait_for("\"event\":\"target-healthy\"");
     worker.signal("-TERM");
     assert_eq!(worker.ends().0, Some(0));
     let listed = trial.says("audit list --output json");

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::ports::{Clock, Ledger, RelayReports};
-use crate::relay::answers::{Answer, Now, RelayAnswers, Switch};
+use crate::relay::answers::{Answer, Now, RelayAnswers, RelaySwitch};
 use writerlink_core::actuation::relay::{REPORT_EVERY, RelayName, RelayReport};
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::route::Route;
@@ -37,7 +37,7 @@ pub struct NotPushed(pub String);
 #[async_trait]
 pub trait Haproxy: Send + Sync {
     /// Makes one server of a route usable and every other one not, the others first.
-    async fn switch(&self, switch: &Switch) -> Result<(), NotPushed>;
+    async fn switch(&self, switch: &RelaySwitch) -> Result<(), NotPushed>;
 }
 
 /// What an agent needs from outside.
@@ -121,7 +121,7 @@ impl Agent {
         }
     }
 
-    async fn read(&self, routes: &[RouteName]) -> Vec<Switch> {
+    async fn read(&self, routes: &[RouteName]) -> Vec<RelaySwitch> {
         // The age of an answer counts from before the read.
         let began = self.ports.clock.monotonic();
         match self.ports.ledger.load_known(routes).await {

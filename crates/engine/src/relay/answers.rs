@@ -63,7 +63,7 @@ struct Known {
 
 /// A route whose servers change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Switch {
+pub struct RelaySwitch {
     /// Which route.
     pub route: RouteName,
     /// The instance that becomes usable.
@@ -101,7 +101,7 @@ impl RelayAnswers {
 
     /// Takes what a consistent read of `now` gave. What is to be pushed is a route whose usable server changes, or that has
     /// one for the first time.
-    pub fn take(&mut self, state: &RouteState, now: Duration) -> Option<Switch> {
+    pub fn take(&mut self, state: &RouteState, now: Duration) -> Option<RelaySwitch> {
         let known = self.routes.get_mut(&state.route)?;
         let before = known.wanted.take();
         let generation = state.control.generation;
@@ -113,7 +113,7 @@ impl RelayAnswers {
         known.wanted = Some(Wanted { instance: instance.clone(), event, generation, read_at: now });
         let same = before.is_some_and(|before| before.instance == instance);
         let heard = known.heard.values().any(|heard| *heard == event);
-        (!same && !heard).then(|| Switch {
+        (!same && !heard).then(|| RelaySwitch {
             route: state.route.clone(),
             others: known.instances.iter().filter(|other| **other != instance).cloned().collect(),
             to: instance,
@@ -135,7 +135,7 @@ impl RelayAnswers {
     }
 
     /// A push that HAProxy accepted: it has heard of the whole route at once.
-    pub fn pushed(&mut self, switch: &Switch, now: Timestamp) {
+    pub fn pushed(&mut self, switch: &RelaySwitch, now: Timestamp) {
         if let Some(known) = self.routes.get_mut(&switch.route)
             && known.wanted.as_ref().is_some_and(|wanted| wanted.instance == switch.to)
         {
