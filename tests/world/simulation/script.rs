@@ -39,6 +39,10 @@ const LATE_SECONDS: u64 = 420;
 /// `writerlink_core::model::time::CLOCK_SKEW_MAX`, and no more is promised.
 const SKEW_MS: i64 = 5_000;
 
+/// What is drawn about instances that are asked themselves comes from a stream of its own, as restores do: so a source more
+/// leaves every other draw as it was.
+const RANDOMNESS_OF_SQL: u64 = 0x5153_4c5f_5345_4544;
+
 /// How often instances are asked themselves.
 const SQL_EVERY: Duration = Duration::from_secs(4);
 
@@ -104,6 +108,7 @@ pub(crate) enum PersonsAct {
 /// Everything a seed decides before the world begins, and the randomness for what it decides later.
 pub(crate) struct Script {
     pub(crate) random: Rng,
+    of_sql: Rng,
     pub(crate) clusters: usize,
     /// What stands between each worker and the names, if anything does.
     pub(crate) resolvers: Vec<Option<ResolverConfig>>,
@@ -136,13 +141,15 @@ impl Script {
         acts.extend(acts_of_persons(&mut random, clusters));
         let mut acts = on_the_timeline(&mut random, acts, storm);
         acts.extend(restores(seed, clusters, storm));
+        let mut of_sql = Rng::with_seed(seed ^ RANDOMNESS_OF_SQL);
+        acts.extend(acts_of_sql(&mut of_sql, clusters, storm));
         let weather = weather(&mut random, storm);
         let outage_at = storm.mul_f64(random.f64());
         let outage = match random.u8(0..3) {
             0 => (outage_at, storm.min(outage_at + Duration::from_secs(random.u64(30..300)))),
             _ => (Duration::ZERO, Duration::ZERO),
         };
-        Self { random, clusters, resolvers, fleet, storm, acts, weather, outage }
+        Self { random, of_sql, clusters, resolvers, fleet, storm, acts, weather, outage }
     }
 
     /// Draws which routes are weighted: one in eight.
@@ -157,7 +164,7 @@ impl Script {
         let first = routes[0].clone();
         for (n, route) in routes.iter_mut().enumerate() {
             if matches!(route.strategy, Strategy::Weighted(_)) {
-                route.policy.discovery = sources(&mut self.random);
+                route.policy.discovery = sources(&mut self.random, &mut self.of_sql);
                 if let Source::Named(source) = &route.source {
                     route.policy.endpoint = Some(endpoint(Database::Cluster, source));
                 }
@@ -173,7 +180,7 @@ impl Script {
                 route.source = if self.random.bool() { Source::Any } else { first.source.clone() };
                 route.instances.extend(first.instances.clone());
             } else {
-                route.policy.discovery = sources(&mut self.random);
+                route.policy.discovery = sources(&mut self.random, &mut self.of_sql);
                 if let Source::Named(source) = &route.source {
                     route.policy.endpoint = Some(endpoint(Database::Cluster, source));
                 }
@@ -241,14 +248,31 @@ fn weather(random: &mut Rng, storm: Duration) -> Weather {
     Weather { latency_ms, faults_per_mille, faults_until: storm, ..Weather::default() }
 }
 
-fn sources(random: &mut Rng) -> BTreeSet<DiscoverySource> {
-    match random.u8(0..6) {
+/// One route in six asks its instances alone, and of those that ask several sources every other one asks them too.
+fn sources(random: &mut Rng, of_sql: &mut Rng) -> BTreeSet<DiscoverySource> {
+    let drawn: BTreeSet<DiscoverySource> = match random.u8(0..5) {
         0 | 1 => BTreeSet::new(),
         2 => [DiscoverySource::Rds].into(),
         3 => [DiscoverySource::Dns].into(),
-        4 => [DiscoverySource::Sql].into(),
-        _ => DiscoverySource::ALL.into(),
+        _ => [DiscoverySource::Rds, DiscoverySource::Dns].into(),
+    };
+    match of_sql.u8(0..6) {
+        0 if !drawn.is_empty() => [DiscoverySource::Sql].into(),
+        1..=3 if drawn.len() > 1 => DiscoverySource::ALL.into(),
+        _ => drawn,
     }
+}
+
+/// What is wrong with instances' answers, and when.
+fn acts_of_sql(random: &mut Rng, clusters: usize, storm: Duration) -> Vec<(Duration, Act)> {
+    let mut acts = Vec::new();
+    for cluster in 0..clusters {
+        for _ in 0..random.u8(0..=2) {
+            let (fault, seconds) = (sql_fault(random, cluster), random.u64(1..60));
+            acts.push((storm.mul_f64(random.f64()), Act::Sql { cluster, fault, seconds }));
+        }
+    }
+    acts
 }
 
 /// Every other worker has a resolver that keeps answers: for seconds, for longer than evidence is trusted, or for as
@@ -273,10 +297,6 @@ fn acts_of_clusters(random: &mut Rng, clusters: usize, failovers: std::ops::Rang
         for _ in 0..random.u8(failovers.clone()) {
             let to = random.usize(1..=3);
             acts.push(Act::FailOver { cluster, to });
-        }
-        for _ in 0..random.u8(0..=2) {
-            let (fault, seconds) = (sql_fault(random, cluster), random.u64(1..60));
-            acts.push(Act::Sql { cluster, fault, seconds });
         }
         for _ in 0..random.u8(0..=2) {
             acts.push(match random.u8(0..8) {
