@@ -169,7 +169,7 @@ impl Agent {
         report.asked_at.is_none_or(|asked| now.since(asked) >= self.silent_after)
     }
 
-    /// RelayAnswers HAProxy, for ever.
+    /// Answers HAProxy, for ever.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
