@@ -267,8 +267,8 @@ async fn what_answers_cost_stands_in_the_document() {
             ask(Some("by-day"), "day", &day, 100).await,
         ),
         ("`audit show` of an event", ask(Some("by-event"), "event_key", &key, 100).await),
-        ("one record, or a step of looking for a time", ask(None, "route", "orders", 1).await),
-        ("a look of `audit tail` at a route, nothing being new", ask(None, "route", "none", 100).await),
+        ("one record, or a step of the search for a time", ask(None, "route", "orders", 1).await),
+        ("a read of `audit tail` of a route, with nothing new", ask(None, "route", "none", 100).await),
         ("a day without a record", ask(Some("by-day"), "day", "2020-01-01", 100).await),
     ];
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit.md");
