@@ -86,7 +86,7 @@ async fn agent(
     let ports = AgentPorts {
         ledger: ports.ledger,
         reports: ports.reports,
-        haproxy: Arc::new(AdminSocket::new(&config.relay.admin_socket, routes)),
+        haproxy: Arc::new(AdminSocket::new(&config.relay.admin_socket)),
         clock: ports.clock,
     };
     let address = config.relay.agent_address;

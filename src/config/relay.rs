@@ -148,18 +148,14 @@ const LISTEN: Number = Number::new("listen", 1..=65_535, 0, PORT_WHY);
 /// Reads `[route.relay]`. Two routes cannot listen on one port, so the port is always written.
 pub(super) fn of_route(section: &Section<'_>) -> Option<Found<Relay>> {
     let table = section.table(RELAY);
-    if !table.has(LISTEN.field) {
-        let why = "a relay route has to have the port on which relays take its clients";
-        section.findings.fault(
-            &table.place_of(LISTEN.field),
-            None,
-            why,
-            "write listen = PORT below [route.relay]",
-        );
-    }
-    let written = table.has(LISTEN.field);
     let place = table.place_of(LISTEN.field);
-    let listen = if written { u16::try_from(table.number(&LISTEN)).ok() } else { None };
+    let listen = if table.has(LISTEN.field) {
+        u16::try_from(table.number(&LISTEN)).ok()
+    } else {
+        let why = "a relay route has to have the port on which relays take its clients";
+        section.findings.fault(&place, None, why, "write listen = PORT below [route.relay]");
+        None
+    };
     let profile = table.word("profile");
     table.has_no_others();
     let (switch_limit, silent_limit) = (SWITCH_LIMIT_DEFAULT, SILENT_LIMIT_DEFAULT);

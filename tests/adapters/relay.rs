@@ -282,7 +282,7 @@ async fn a_switch_cuts_old_sessions_and_what_is_uncertain_changes_nothing() {
         let ports = AgentPorts {
             ledger: Arc::clone(&ledger) as _,
             reports: Arc::new(Reports(tell)),
-            haproxy: Arc::new(AdminSocket::new(&files.path().join("admin.sock"), &routes)),
+            haproxy: Arc::new(AdminSocket::new(&files.path().join("admin.sock"))),
             clock: Arc::new(SystemClock::start()),
         };
         let name = RelayName::new("relay-a").unwrap();

@@ -34,13 +34,10 @@ use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::change::Change;
 use writerlink_core::ledger::state::{EventEntry, RouteState};
 use writerlink_core::model::names::RouteName;
-use writerlink_engine::ports::{CallError, Commit, ErrorKind, Ledger};
+use writerlink_engine::ports::{CallError, Commit, ErrorKind, Ledger, STATES_PER_READ};
 
 const GET_ITEM: &str = "GetItem";
 const BATCH_GET_ITEM: &str = "BatchGetItem";
-
-/// The most items of one request (DynamoDB API reference, `BatchGetItem`).
-const BATCH_MAX: usize = 100;
 
 const EXECUTE_STATEMENT: &str = "ExecuteStatement";
 
@@ -110,7 +107,7 @@ impl Ledger for DynamoLedger {
 
     async fn load_known(&self, routes: &[RouteName]) -> Result<Vec<RouteState>, CallError> {
         let mut keys = KeysAndAttributes::builder().consistent_read(true);
-        for route in routes.iter().take(BATCH_MAX) {
+        for route in routes.iter().take(STATES_PER_READ) {
             keys = keys.keys(HashMap::from([(PK.to_owned(), route_pk(route))]));
         }
         let keys = keys.build().map_err(|error| invalid(BATCH_GET_ITEM, &error))?;

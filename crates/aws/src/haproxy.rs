@@ -1,6 +1,5 @@
 //! HAProxy's UNIX socket, over which a change reaches it at once.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use writerlink_core::model::route::Route;
 use writerlink_engine::relay::{Haproxy, NotPushed, RelaySwitch};
 
 /// HAProxy answers at once or not at all.
@@ -22,16 +20,13 @@ const ANSWER_MAX: u64 = 64 * 1024;
 #[derive(Debug)]
 pub struct AdminSocket {
     path: PathBuf,
-    /// HAProxy refuses a command about a server that it does not have, so only routes of the file are pushed.
-    routes: BTreeMap<String, usize>,
 }
 
 impl AdminSocket {
-    /// The socket at `path`, of an HAProxy that has these routes.
+    /// The socket at `path`.
     #[must_use]
-    pub fn new(path: &Path, routes: &[Route]) -> Self {
-        let routes = routes.iter().map(|route| (route.name.to_string(), route.instances.len()));
-        Self { path: path.to_owned(), routes: routes.collect() }
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
     }
 
     async fn say(&self, commands: &str) -> std::io::Result<String> {
@@ -61,9 +56,6 @@ fn commands(switch: &RelaySwitch) -> String {
 impl Haproxy for AdminSocket {
     async fn switch(&self, switch: &RelaySwitch) -> Result<(), NotPushed> {
         let not = |why: String| NotPushed(format!("{}: {why}", self.path.display()));
-        if !self.routes.contains_key(switch.route.as_str()) {
-            return Err(not(format!("there is no backend {}", switch.route)));
-        }
         match timeout(WITHIN, self.say(&commands(switch))).await {
             Err(_) => Err(not(format!("no answer within {} s", WITHIN.as_secs()))),
             Ok(Err(error)) => Err(not(error.to_string())),

@@ -289,7 +289,7 @@ impl Reconciler {
                 changed.map(|changed| arrived(task, &held, changed))
             }
             Strategy::Weighted(weighted) => self.shift_there(task, weighted, &mut held, report).await,
-            // A lease of before the route had relays: its state is taken over without a call.
+            // Not reached: the commit that begins the move of a relay route has ended it (`BeginResult::Switched`).
             Strategy::Relay(_) => Ok(switched(&held.desired, true, why_moved(task, held.pointed_here))),
         };
         let verdict = match ended {

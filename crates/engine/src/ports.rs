@@ -243,6 +243,10 @@ pub enum Commit {
     },
 }
 
+/// The most states of one [`Ledger::load_known`]: what one request of DynamoDB takes (DynamoDB API reference,
+/// `BatchGetItem`). Further routes are left out of the reply.
+pub const STATES_PER_READ: usize = 100;
+
 /// The ledger: a route's state, its events, its audit chain.
 #[async_trait]
 pub trait Ledger: Send + Sync {

@@ -9,15 +9,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::ports::{Clock, Ledger, RelayReports};
+use crate::ports::{Clock, Ledger, RelayReports, STATES_PER_READ};
 use crate::relay::answers::{Answer, Now, RelayAnswers, RelaySwitch};
 use writerlink_core::actuation::relay::{REPORT_EVERY, RelayName, RelayReport};
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
-
-/// So many routes are read in one request (DynamoDB API reference, `BatchGetItem`).
-const BATCH: usize = 100;
 
 /// HAProxy opens one connection a poll; more than this at once is no HAProxy.
 const CONNECTIONS_MAX: usize = 1024;
@@ -100,7 +97,7 @@ impl Agent {
     /// One read of every route, and the pushes that it asks for.
     pub async fn read_and_push(&self) {
         let mut switches = Vec::new();
-        for routes in self.routes.chunks(BATCH) {
+        for routes in self.routes.chunks(STATES_PER_READ) {
             switches.extend(self.read(routes).await);
         }
         for switch in switches {
