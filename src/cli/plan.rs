@@ -11,6 +11,7 @@ use writerlink_core::decision::verdict::Decision;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::model::route::{Route, Strategy};
 use writerlink_core::model::target::{MoveMode, ObservedTarget, Target};
+use writerlink_core::status::health::NO_EVENT_YET;
 use writerlink_engine::attempt::{DryRun, Preview, RouteOutlook};
 use writerlink_engine::ports::CallError;
 use writerlink_engine::wire::Parsed;
@@ -124,8 +125,7 @@ fn outlook_rows(route: &Route, outlook: &RouteOutlook) -> Vec<PlanRow> {
 pub(super) fn rows(route: &Route, preview: Option<&Preview>) -> Vec<PlanRow> {
     let row = |decision, action, note| PlanRow::new(route, decision, action, note);
     let Some(preview) = preview else {
-        let note = "no event yet, so the desired target is unknown; the first event names it";
-        return vec![row("Unknown", "nothing", note.to_owned())];
+        return vec![row("Unknown", "nothing", NO_EVENT_YET.to_owned())];
     };
     // Where nothing is to be called the route is where it should be.
     let decision = if preview.is_in_place() { "InPlace" } else { "Move" };

@@ -37,14 +37,12 @@ def version(command):
 class Report:
     """Collects the rows when it is made; `show` prints them and writes the file."""
 
-    def __init__(self, asked, steering, mariadb, faults, logical, without):
-        self.asked, self.own, self.rows, self.missed = asked, steering.own, [], 0
+    def __init__(self, asked, steering, mariadb, faults, logical):
+        self.asked, self.rows, self.missed = asked, [], 0
         self.figures = {f"{sequence} {path}": values for (sequence, path), values in mariadb.figures.items()}
         for (sequence, path), values in mariadb.figures.items():
             if not sequence.startswith("after"):
                 self._times(sequence, path, values)
-        for path in without:
-            self._row(f"planned, {path}", "not run", "", None if asked.bounded else False)
         self._against(mariadb.figures)
         afterwards = [v for (s, p), values in mariadb.figures.items() if s.startswith("after") and "-" in p for v in values]
         self._count("rows lost or out of sequence", mariadb.lost)
@@ -100,15 +98,13 @@ class Report:
         """Prints the table and writes the file. Returns the exit status."""
         versions = [version(["haproxy", "-v"]), version(["mariadbd", "--version"])]
         print(f"\n{'; '.join(versions)}")
-        whose = "writerlink's own" if self.own else "NOT writerlink's: tests/drill/agent.py and steer.py"
-        print(f"agent and haproxy.cfg: {whose}")
         widths = [max(len(row[n]) for row in self.rows) for n in range(3)]
         for row in self.rows:
             print("  ".join(f"{cell:{width}}" for cell, width in zip(row, [*widths, 6])).rstrip())
         print(f"drill: {self.missed} of {sum(row[3] != '' for row in self.rows)} targets missed")
         path = Path(self.asked.figures)
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = {"versions": versions, "writerlink_agent": self.own, "rows": self.rows, "missed": self.missed}
+        written = {"versions": versions, "rows": self.rows, "missed": self.missed}
         written["seconds"] = {
             key: [None if math.isinf(v) else round(v, 4) for v in values] for key, values in self.figures.items()
         }

@@ -72,12 +72,8 @@ def main():
     import postgres
     import report
     from net import Processes
-    from steer import Steering, has_sql
+    from steer import Steering
 
-    without = [path for path in asked.paths if path.startswith("sql") and not has_sql(asked.program)]
-    asked.paths = [path for path in asked.paths if path not in without]
-    if without:
-        print(f'drill: SKIPPED: {", ".join(without)}: this program has no discovery = "sql"', flush=True)
     directory = Path(tempfile.mkdtemp(prefix="drill-"))
     directory.chmod(0o755)
     # The databases run as users of their own, which may not write where TMPDIR points for us.
@@ -110,7 +106,7 @@ def main():
                 logical.connect(steering)
                 for _ in range(asked.postgres):
                     logical.flip()
-            result = report.Report(asked, steering, mariadb, faults, logical, without)
+            result = report.Report(asked, steering, mariadb, faults, logical)
     finally:
         if not asked.keep:
             shutil.rmtree(directory, ignore_errors=True)

@@ -1,15 +1,9 @@
-"""The seam to writerlink: its configuration, its worker, its agent, its haproxy.cfg, and the events it is sent.
-
-A program without `writerlink relay` is drilled with strategy "swap" on the emulator, beside an agent that answers from a
-file (agent.py). Then haproxy.cfg and the agent are not writerlink's own, and the figures say so.
-"""
+"""The seam to writerlink: its configuration, its worker, its agent, its haproxy.cfg, and the events it is sent."""
 
 import json
 import os
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -23,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 ACCOUNT, REGION = "123456789012", "us-east-1"
 POLL_MS = 500
+GROUPS = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup"
 
 WORKER = """
 [worker]
@@ -40,6 +35,7 @@ alive_port = {alive}
 admin_socket = "{socket}"
 poll_interval_ms = {poll}
 """
+# Nothing calls the group of a relay route, so the emulator need not know it.
 ROUTE = """
 [[route]]
 name = "{name}"
@@ -49,34 +45,15 @@ discovery = "{discovery}"
 {of_discovery}
 flap_moves_max = 0
 allowed_cidrs = ["127.0.0.0/8"]
-{actuation}
+target_group = "{group}"
+strategy = "relay"
+[route.relay]
+listen = {listen}
+profile = "{profile}"
 [route.instances]
 {name}-a = "{a}"
 {name}-b = "{b}"
 """
-
-GLOBAL = """global
-  stats socket {socket} mode 600 level admin expose-fd listeners
-  hard-stop-after 5s
-.if version_atleast(3.1)
-  tune.lua.bool-sample-conversion normal
-.endif
-  lua-load {lua}
-defaults
-  mode tcp
-  option abortonclose
-  timeout connect 2s
-  timeout client 8h
-  timeout server 8h
-"""
-AGENT_CHECK = "agent-check agent-addr 127.0.0.1 agent-port {agent} agent-inter {poll}ms on-marked-down shutdown-sessions"
-# The check has to find a dead server within `calm`, so calm is more than inter times fall.
-# Without a check a connection to a server that just died has to wait inside HAProxy: one refusal costs a replica 60 s.
-RETRIES = "  retries 30\n  option redispatch 1\n"
-PROFILES = {  # The Lua action, options of the backend, options of its servers.
-    "application": ("hold {route} 50", RETRIES, ""),
-    "replication": ("settle {route} 50 0.3", "", " check inter 100ms fall 2 rise 1"),
-}
 
 
 @dataclass
@@ -92,33 +69,12 @@ class Route:
         return f"{self.name}-{letter}"
 
 
-def has_relay(program):
-    """Whether the program has an agent of its own."""
-    return subprocess.run([program, "relay", "--help"], capture_output=True).returncode == 0
-
-
-def has_sql(program):
-    """Whether the program can ask the databases themselves: it accepts such a route."""
-    group = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/orders/73e2d6bc24d8a067"
-    route = ROUTE.format(
-        name="orders", port=3306, discovery="sql", of_discovery="", a="127.0.0.21", b="127.0.0.22",
-        actuation=f'target_group = "{group}"',
-    )  # fmt: skip
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
-        file.write(SQL + route)
-        file.flush()
-        env = {**os.environ, "WRITERLINK_CONFIG": file.name, "DRILL_SQL_PASSWORD": "probe"}
-        return subprocess.run([program, "config", "check"], env=env, capture_output=True).returncode == 0
-
-
 class Steering:
     """The emulator, the worker, the agent and the relay of these routes."""
 
     def __init__(self, processes, program, routes):
         self.processes, self.program, self.routes, self.starts = processes, program, routes, 0
-        self.own = has_relay(program)
         self.socket = processes.directory / "admin.sock"
-        self.truth = processes.directory / "truth.json"
         self.agent_port, self.alive_port = free_port(), free_port()
         self._emulator()
         self.config = self._write_config()
@@ -137,7 +93,7 @@ class Steering:
         # The worker and the agent reach AWS through this one, which can be closed.
         self.ledger = Proxy(("127.0.0.1", self.wire), ("127.0.0.1", port))
         session = boto3.Session(ACCOUNT, "secret", region_name=REGION)
-        self.sqs, self.elbv2 = (session.client(name, endpoint_url=f"http://127.0.0.1:{port}") for name in ("sqs", "elbv2"))
+        self.sqs = session.client("sqs", endpoint_url=f"http://127.0.0.1:{port}")
 
     def env(self):
         return {
@@ -150,21 +106,13 @@ class Steering:
         text = WORKER.format(health=free_port())
         if any(route.discovery == "sql" for route in self.routes):
             text += SQL
-        if self.own:
-            text += RELAY.format(agent=self.agent_port, alive=self.alive_port, socket=self.socket, poll=POLL_MS)
-        self.groups = {}
+        text += RELAY.format(agent=self.agent_port, alive=self.alive_port, socket=self.socket, poll=POLL_MS)
         for route in self.routes:
-            port = route.instances["a"][1]
-            if self.own:
-                actuation = f'strategy = "relay"\n[route.relay]\nlisten = {route.listen}\nprofile = "{route.profile}"'
-            else:
-                made = self.elbv2.create_target_group(Name=route.name, Protocol="TCP", Port=port, VpcId="vpc-1", TargetType="ip")
-                self.groups[route.name] = made["TargetGroups"][0]["TargetGroupArn"]
-                actuation = f'target_group = "{self.groups[route.name]}"\nserving_when = "registered"'
             hosts = {letter: address[0] for letter, address in route.instances.items()}
             of_discovery = f'engine = "{route.engine}"' if route.discovery == "sql" else 'map_check = "off"'
             text += ROUTE.format(
-                name=route.name, port=port, discovery=route.discovery, of_discovery=of_discovery, actuation=actuation, **hosts
+                name=route.name, port=route.instances["a"][1], discovery=route.discovery, of_discovery=of_discovery,
+                group=f"{GROUPS}/{route.name}/73e2d6bc24d8a067", listen=route.listen, profile=route.profile, **hosts,
             )
         path = self.processes.directory / "writerlink.toml"
         path.write_text(text)
@@ -177,23 +125,9 @@ class Steering:
         return ran.stdout
 
     def haproxy_cfg(self):
-        """writerlink's own, on loopback alone; else ours."""
-        if self.own:
-            return self._command("relay", "config").replace("bind :", "bind 127.0.0.1:").replace("bind *:", "bind 127.0.0.1:")
-        text = GLOBAL.format(socket=self.socket, lua=HERE / "hold.lua")
-        for route in self.routes:
-            action, options, check = PROFILES[route.profile]
-            text += (
-                f"frontend {route.name}_in\n  bind 127.0.0.1:{route.listen}\n  tcp-request inspect-delay 60s\n"
-                f"  tcp-request content lua.{action.format(route=route.name)}\n"
-                f"  tcp-request content reject unless {{ nbsrv({route.name}) eq 1 }}\n"
-                f"  default_backend {route.name}\nbackend {route.name}\n{options}"
-            )
-            agent = AGENT_CHECK.format(agent=self.agent_port, poll=POLL_MS)
-            for letter, (host, port) in route.instances.items():
-                name = route.instance(letter)
-                text += f'  server {name} {host}:{port} {agent} disabled agent-send "{route.name}/{name}\\n"{check}\n'
-        return text
+        """The file that `writerlink relay config` writes, on loopback alone."""
+        self._command("relay", "config", "--to", str(self.processes.directory))
+        return (self.processes.directory / "haproxy.cfg").read_text().replace("bind :", "bind 127.0.0.1:")
 
     def start_worker(self):
         self.starts += 1
@@ -203,29 +137,8 @@ class Steering:
         until(lambda: " started " in log.read_text(), "the worker starts")
 
     def start_agent(self):
-        if self.own:
-            command = [self.program, "relay"]
-        else:
-            if not self.truth.exists():
-                threading.Thread(target=self._follow, daemon=True).start()
-            command = [sys.executable, HERE / "agent.py", self.agent_port, self.socket, self.truth]
-        self.agent = self.processes.start("agent", command, env=self.env())
+        self.agent = self.processes.start("agent", [self.program, "relay"], env=self.env())
         until(lambda: listening("127.0.0.1", self.agent_port), "the agent starts")
-
-    def _follow(self):
-        """Writes what the worker has registered for the agent that answers from a file."""
-        truth = {}
-        hosts = {r.name: {address[0]: r.instance(letter) for letter, address in r.instances.items()} for r in self.routes}
-        while True:
-            for route, group in self.groups.items():
-                rows = self.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-                there = [row["Target"]["Id"] for row in rows if row["TargetHealth"]["State"] != "draining"]
-                if len(there) == 1 and truth.get(route) != hosts[route][there[0]]:
-                    truth[route] = hosts[route][there[0]]
-                    partial = self.truth.with_suffix(".partial")
-                    partial.write_text(json.dumps(truth))
-                    partial.rename(self.truth)
-            time.sleep(0.01)
 
     def send(self, letter, routes):
         """Puts `a failover to this instance is complete` into the queue, for all of these routes in one call."""

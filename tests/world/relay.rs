@@ -14,6 +14,7 @@ use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::model::ids::Owner;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::policy::DiscoverySource;
 use writerlink_core::model::reason::Reason;
 use writerlink_core::model::route::{Route, SILENT_LIMIT, SWITCH_LIMIT};
 use writerlink_core::model::time::Timestamp;
@@ -124,6 +125,18 @@ async fn a_failover_of_a_relay_route_is_one_record_and_no_elb_call() {
     assert_eq!(stage.rig.load_balancer_calls(), 0);
     let transactions = stage.rig.calls("w1").into_iter().filter(|call| *call == "ExecuteTransaction");
     assert_eq!(transactions.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_reading_names_the_instance_of_a_relay_route() {
+    for source in [DiscoverySource::Rds, DiscoverySource::Sql] {
+        let mut stage = Stage::new().await;
+        stage.rig.routes[0].policy.discovery = [source].into();
+        let _worker = stage.rig.start("w1");
+        tokio::time::sleep(Duration::from_mins(2)).await;
+        let end = stage.rig.chain(0).await.remove(0).record.entry;
+        assert_eq!((end.outcome, end.desired.unwrap().0.as_str()), (Some(Outcome::Moved), "orders-1"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,7 @@ async fn a_route_that_is_right_has_a_line_and_nothing_more() {
     orders  in-sync  orders-2  10.0.2.11:3306  healthy  10m ago  -
     users   unknown  -         -               -        -        -
 
-    users  no event yet, so the desired target is unknown; the first event names it
+    users  no event or reading yet, so the desired target is unknown; the first one names it
 
     queue  0 waiting, 0 in flight; dead letters: 0
     ");
@@ -139,7 +139,7 @@ async fn a_group_that_somebody_changed_by_hand_is_wrong_and_says_how() {
     users   unknown      -         -               -                -        -
 
     orders  desired: orders-2 at 10.0.2.11:3306; actual: 10.0.1.11:3306 is still registered (healthy)
-    users   no event yet, so the desired target is unknown; the first event names it
+    users   no event or reading yet, so the desired target is unknown; the first one names it
 
     queue  0 waiting, 0 in flight; dead letters: 0
     ");

@@ -53,7 +53,7 @@ async fn on_a_terminal_each_look_is_drawn_over_the_one_before() {
     ROUTE   STATE    INSTANCE  TARGET  NLB  MOVED  HELD
     orders  unknown  -         -       -    -      -
 
-    orders  no event yet, so the desired target is unknown; the first event names it
+    orders  no event or reading yet, so the desired target is unknown; the first one names it
 
     queue  0 waiting, 0 in flight; dead letters: 0
     ");

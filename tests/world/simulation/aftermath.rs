@@ -13,6 +13,9 @@ use writerlink_core::model::policy::{Mode, TRUST_EVENT};
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::route::{OnStarted, Route};
 use writerlink_core::model::target::Target;
+use writerlink_core::model::time::CALL_TIMEOUT;
+
+use writerlink_sim::faults::Fault;
 
 use super::script::{MIN_TTL_MAX, PersonsAct};
 use super::stage::{LOOK_EVERY, Stage, source};
@@ -28,6 +31,9 @@ const HEALED_WITHIN: Duration = TRUST_EVENT
     .saturating_add(Duration::from_mins(6))
     .saturating_add(MIN_TTL_MAX)
     .saturating_add(RDS_LAGS_AT_MOST);
+
+/// The calls by which a pass reads the states of routes.
+const STATE_READS: [&str; 2] = ["GetItem", "BatchGetItem"];
 
 /// From a person's word until the route is there.
 const ORDERED_WITHIN: Duration = Duration::from_mins(1);
@@ -68,9 +74,16 @@ impl Stage {
             .filter_map(|slot| slot.running.as_ref())
             .map(|running| running.process.name.clone())
             .collect();
+        let journal = self.rig.fleet.world.fabric.journal().into_iter();
+        let states: Vec<(String, Duration)> = journal
+            .filter(|effect| STATE_READS.contains(&effect.call))
+            .filter(|effect| matches!(effect.fault, Fault::None | Fault::Stall(_)))
+            .map(|effect| (effect.process, effect.at))
+            .collect();
         let is_shown = self.invariants.is_for_a_person(n, |heard| {
-            // What a worker heard while it could not read the ledger it could hold against nothing.
-            living.contains(&heard.by) && !self.script.is_ledger_away(heard.at)
+            // A pass that could not read the route's state has nothing to compare a reading with.
+            living.contains(&heard.by)
+                && states.iter().any(|(by, at)| *by == heard.by && heard.at.abs_diff(*at) <= CALL_TIMEOUT)
         });
         if self.is_right(n) || self.rig.routes[n].policy.discovery.is_empty() || !is_shown {
             return;

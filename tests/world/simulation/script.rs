@@ -53,7 +53,7 @@ const CALM: Duration = Duration::from_millis(20);
 pub(crate) const MIN_TTL_MAX: Duration = Duration::from_mins(15);
 
 /// The calls of the ledger, which an outage takes away together.
-const LEDGER: [&str; 4] = ["GetItem", "Query", "ExecuteStatement", "ExecuteTransaction"];
+const LEDGER: [&str; 5] = ["GetItem", "BatchGetItem", "Query", "ExecuteStatement", "ExecuteTransaction"];
 
 /// Something that happens in the world.
 #[derive(Clone, Debug)]
@@ -189,12 +189,6 @@ impl Script {
                 route.policy.mode = Mode::Observe;
             }
         }
-    }
-
-    /// Whether nobody can read or write the ledger at that time.
-    pub(crate) fn is_ledger_away(&self, at: Duration) -> bool {
-        let (from, to) = self.outage;
-        from <= at && at < to
     }
 
     /// The weather over the world, with the ledger's outage.

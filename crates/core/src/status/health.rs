@@ -155,7 +155,8 @@ fn compare_actual(
 }
 
 /// The reason wherever the ledger has no evidence for a route.
-pub const NO_EVENT_YET: &str = "no event yet, so the desired target is unknown; the first event names it";
+pub const NO_EVENT_YET: &str =
+    "no event or reading yet, so the desired target is unknown; the first one names it";
 
 /// What of a route's state is unresolved, whatever the load balancer has: an event that could not be acted on, and
 /// discovery sources that contradict the desired target (I9). Every reader of the state calls this.

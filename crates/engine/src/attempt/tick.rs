@@ -188,7 +188,11 @@ impl PeriodicPass {
             self.record_health(&mut context, &observed_route).await?;
         }
         let control = &context.state.control;
-        let points_there = control.desired.as_ref() == Some(&desired) || control.desired.is_none();
+        // Without evidence a group that holds the target is right already. Relays have nothing but the ledger to go by.
+        let points_there = match &control.desired {
+            Some(standing) => *standing == desired,
+            None => !matches!(route.strategy, Strategy::Relay(_)),
+        };
         if observed_route.is_right() && points_there {
             context.watched.clear_drift();
             if let Some(error) = observed_route.unread {
