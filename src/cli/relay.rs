@@ -14,7 +14,7 @@ use crate::config::Config;
 use writerlink_aws::haproxy::AdminSocket;
 use writerlink_core::actuation::relay::RelayName;
 use writerlink_core::model::route::{Route, Strategy};
-use writerlink_engine::relay::{Agent, AgentPorts};
+use writerlink_engine::relay::{Agent, AgentPace, AgentPorts};
 
 /// Runs the agent, or writes HAProxy's configuration.
 pub(super) async fn relay(
@@ -106,8 +106,12 @@ async fn agent(
         names.join(","),
         config.provenance.config
     );
-    let (interval, silent) = (config.relay.poll_interval, config.relay.silent_limit);
-    let agent = Arc::new(Agent::new(name, routes, interval, silent, ports));
+    let pace = AgentPace {
+        poll_interval: config.relay.poll_interval,
+        read_interval: config.relay.read_interval,
+        silent_after: config.relay.silent_limit,
+    };
+    let agent = Arc::new(Agent::new(name, routes, pace, ports));
     tokio::select! {
         biased;
         () = run::asked(process.stops, 1) => {}

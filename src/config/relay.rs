@@ -23,8 +23,10 @@ const RELAY: &str = "relay";
 /// What all relays of an installation have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelaySettings {
-    /// How often HAProxy asks its agent for each server, and the agent reads the ledger at most.
+    /// How often HAProxy asks its agent for each server.
     pub poll_interval: Duration,
+    /// How often the agent reads the ledger. It pushes a change at once, so half of this is what a failover waits for it.
+    pub read_interval: Duration,
     /// Where the agent answers: beside HAProxy, on loopback.
     pub agent_address: SocketAddr,
     /// The port of the load balancer's health check on a relay: HAProxy lives.
@@ -55,7 +57,8 @@ impl RelaySettings {
 impl Default for RelaySettings {
     fn default() -> Self {
         Self {
-            poll_interval: Duration::from_millis(500),
+            poll_interval: Duration::from_millis(POLL.default.into()),
+            read_interval: Duration::from_millis(READ.default.into()),
             agent_address: Self::AGENT,
             alive_port: 8080,
             admin_socket: PathBuf::from("/run/haproxy/admin.sock"),
@@ -71,7 +74,15 @@ const POLL: Number = Number::new(
     "poll_interval_ms",
     100..=5000,
     500,
-    "below 100 ms polling costs more than it gains, and above 5 s a failover waits for it",
+    "below 100 ms polling costs more than it gains, and above 5 s a relay that lost a push waits for it",
+);
+
+/// What a read costs a month is in `docs/relay.md`.
+const READ: Number = Number::new(
+    "read_interval_ms",
+    50..=5000,
+    200,
+    "below 50 ms reading costs more than it gains, and above 5 s a failover waits for it",
 );
 
 const PORT_WHY: &str = "this is no port";
@@ -122,13 +133,14 @@ const SOCKET_RULE: Rule<String> = Rule {
 /// Reads `[relay]`.
 pub(super) fn settings(section: &Section<'_>) -> RelaySettings {
     let default = RelaySettings::default();
-    let poll = section.number(&POLL);
+    let (poll, read) = (section.number(&POLL), section.number(&READ));
     let agent_address = section.text_or("agent_address", &AGENT_RULE, default.agent_address);
     let alive = section.number(&ALIVE);
     let socket = default.admin_socket.display().to_string();
     let socket = section.text_or("admin_socket", &SOCKET_RULE, socket);
     let settings = RelaySettings {
         poll_interval: Duration::from_millis(poll.into()),
+        read_interval: Duration::from_millis(read.into()),
         agent_address,
         alive_port: u16::try_from(alive).unwrap_or(default.alive_port),
         admin_socket: PathBuf::from(socket),

@@ -26,7 +26,7 @@ use writerlink_core::model::route::Route;
 use writerlink_core::model::target::{MoveMode, Target};
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::{CallError, Commit, ErrorKind, Ledger, RelayReports};
-use writerlink_engine::relay::{Agent, AgentPorts};
+use writerlink_engine::relay::{Agent, AgentPace, AgentPorts};
 use writerlink_engine::system_clock::SystemClock;
 
 const GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup";
@@ -286,7 +286,12 @@ async fn a_switch_cuts_old_sessions_and_what_is_uncertain_changes_nothing() {
             clock: Arc::new(SystemClock::start()),
         };
         let name = RelayName::new("relay-a").unwrap();
-        let agent = Agent::new(name, &routes, Duration::from_millis(100), PATIENCE, ports);
+        let pace = AgentPace {
+            poll_interval: Duration::from_millis(100),
+            read_interval: Duration::from_millis(100),
+            silent_after: PATIENCE,
+        };
+        let agent = Agent::new(name, &routes, pace, ports);
         let agent = Arc::new(agent);
         let listener = TcpListener::bind(("127.0.0.1", files.agent)).await.unwrap();
         let serving = tokio::spawn(Arc::clone(&agent).serve(listener));

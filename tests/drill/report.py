@@ -6,6 +6,8 @@ import statistics
 import subprocess
 from pathlib import Path
 
+from steer import POLL_MS, READ_MS
+
 # (sequence, path) -> the most that the median and the maximum may be, in seconds (issue 17).
 TARGETS = {
     ("planned", "event-application"): (0.15, 0.6),
@@ -98,6 +100,7 @@ class Report:
         """Prints the table and writes the file. Returns the exit status."""
         versions = [version(["haproxy", "-v"]), version(["mariadbd", "--version"])]
         print(f"\n{'; '.join(versions)}")
+        print(f"relay.poll_interval_ms {POLL_MS}, relay.read_interval_ms {READ_MS}")
         widths = [max(len(row[n]) for row in self.rows) for n in range(3)]
         for row in self.rows:
             print("  ".join(f"{cell:{width}}" for cell, width in zip(row, [*widths, 6])).rstrip())

@@ -6,5 +6,5 @@
 mod agent;
 mod answers;
 
-pub use crate::relay::agent::{Agent, AgentPorts, Haproxy, NotPushed};
+pub use crate::relay::agent::{Agent, AgentPace, AgentPorts, Haproxy, NotPushed};
 pub use crate::relay::answers::{Answer, Now, RelayAnswers, RelaySwitch};

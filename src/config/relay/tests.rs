@@ -35,6 +35,7 @@ fn a_relay_route_waits_for_the_end_of_a_failover_and_has_the_limits() {
     assert_eq!((relay.switch_limit.as_secs(), relay.silent_limit.as_secs()), (5, 90));
     assert_eq!(config.routes[0].on_started, OnStarted::Wait);
     assert_eq!(config.relay.poll_interval, Duration::from_millis(500));
+    assert_eq!(config.relay.read_interval, Duration::from_millis(200));
 }
 
 #[test]
@@ -97,17 +98,19 @@ fn two_listeners_on_one_port_of_a_relay_are_a_fault() {
 
 #[test]
 fn settings_of_relays_outside_their_range_are_faults() {
-    let settings =
-        "[relay]\npoll_interval_ms = 50\nagent_address = \"0.0.0.0:9906\"\nadmin_socket = \"admin.sock\"\n";
+    let settings = "[relay]\npoll_interval_ms = 50\nread_interval_ms = 9\nagent_address = \"0.0.0.0:9906\"\nadmin_socket = \"admin.sock\"\n";
     let text = format!("{settings}{}", route(GROUP, "orders", "[route.relay]\nlisten = 3306\n"));
     insta::assert_snapshot!(faults(&text), @r#"
     w.toml:2: relay.poll_interval_ms = 50
-      why: below 100 ms polling costs more than it gains, and above 5 s a failover waits for it
+      why: below 100 ms polling costs more than it gains, and above 5 s a relay that lost a push waits for it
       fix: write a whole number from 100 to 5000; the default is 500
-    w.toml:3: relay.agent_address = "0.0.0.0:9906"
+    w.toml:3: relay.read_interval_ms = 9
+      why: below 50 ms reading costs more than it gains, and above 5 s a failover waits for it
+      fix: write a whole number from 50 to 5000; the default is 200
+    w.toml:4: relay.agent_address = "0.0.0.0:9906"
       why: the agent answers HAProxy beside it and nobody else
       fix: write a loopback address and a port, such as "127.0.0.1:9906"
-    w.toml:4: relay.admin_socket = "admin.sock"
+    w.toml:5: relay.admin_socket = "admin.sock"
       why: a socket's path is absolute, of letters, digits, '/', '.', '_' and '-', and at most 90 long
       fix: write where HAProxy's `stats socket` is, such as "/run/haproxy/admin.sock"
     "#);

@@ -54,10 +54,20 @@ pub struct AgentPorts {
 pub struct Agent {
     name: RelayName,
     routes: Vec<RouteName>,
-    poll_interval: Duration,
-    silent_after: Duration,
+    pace: AgentPace,
     ports: AgentPorts,
     answers: Mutex<RelayAnswers>,
+}
+
+/// How often an agent does what.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentPace {
+    /// How often HAProxy asks for each server.
+    pub poll_interval: Duration,
+    /// How often the ledger is read.
+    pub read_interval: Duration,
+    /// HAProxy is silent after so long without a question.
+    pub silent_after: Duration,
 }
 
 /// What was reported last, and when by the monotonic clock.
@@ -68,30 +78,32 @@ struct Reported {
 }
 
 impl Agent {
-    /// An agent of these routes that has read nothing yet. HAProxy is silent after `silent_after` without a poll.
+    /// An agent of these routes that has read nothing yet.
     #[must_use]
-    pub fn new(
-        name: RelayName,
-        routes: &[Route],
-        poll_interval: Duration,
-        silent_after: Duration,
-        ports: AgentPorts,
-    ) -> Self {
-        let answers = Mutex::new(RelayAnswers::of(routes, poll_interval));
+    pub fn new(name: RelayName, routes: &[Route], pace: AgentPace, ports: AgentPorts) -> Self {
+        let answers = Mutex::new(RelayAnswers::of(routes, pace.poll_interval.max(pace.read_interval)));
         let routes = routes.iter().map(|route| route.name.clone()).collect();
-        Self { name, routes, poll_interval, silent_after, ports, answers }
+        Self { name, routes, pace, ports, answers }
     }
 
-    /// Reads, pushes and reports, for ever.
+    /// Reads and pushes, and beside it reports, for ever: a report that takes long delays no read.
     pub async fn follow(&self) {
-        let mut reported = Reported::default();
-        loop {
-            let began = self.ports.clock.monotonic();
-            self.read_and_push().await;
-            self.report(&mut reported).await;
-            let took = self.ports.clock.monotonic().saturating_sub(began);
-            self.ports.clock.sleep(self.poll_interval.saturating_sub(took)).await;
-        }
+        let reads = async {
+            loop {
+                let began = self.ports.clock.monotonic();
+                self.read_and_push().await;
+                let took = self.ports.clock.monotonic().saturating_sub(began);
+                self.ports.clock.sleep(self.pace.read_interval.saturating_sub(took)).await;
+            }
+        };
+        let reports = async {
+            let mut reported = Reported::default();
+            loop {
+                self.report(&mut reported).await;
+                self.ports.clock.sleep(self.pace.poll_interval).await;
+            }
+        };
+        tokio::join!(reads, reports);
     }
 
     /// One read of every route, and the pushes that it asks for.
@@ -163,7 +175,7 @@ impl Agent {
     }
 
     fn is_silent(&self, report: &RelayReport, now: Timestamp) -> bool {
-        report.asked_at.is_none_or(|asked| now.since(asked) >= self.silent_after)
+        report.asked_at.is_none_or(|asked| now.since(asked) >= self.pace.silent_after)
     }
 
     /// Answers HAProxy, for ever.
@@ -184,7 +196,7 @@ impl Agent {
                 }
                 Err(error) => {
                     tracing::warn!(event = "not_accepted", "HAProxy's connection was not accepted: {error}");
-                    self.ports.clock.sleep(self.poll_interval).await;
+                    self.ports.clock.sleep(self.pace.poll_interval).await;
                 }
             }
         }
