@@ -30,6 +30,8 @@ mod probe;
 
 mod queue;
 
+mod relays;
+
 mod resolver;
 
 mod rules;
@@ -46,6 +48,7 @@ pub use crate::preflight::caller::other_region;
 use crate::preflight::finding::CheckFindings;
 pub use crate::preflight::finding::{CheckStatus, Finding, Subject};
 pub use crate::preflight::gather::{Wanted, Writes, gather};
+use crate::preflight::relays::RelayCheck;
 use writerlink_engine::ports::installation::Facts;
 
 /// The findings about these facts, in the order in which an event travels.
@@ -66,7 +69,10 @@ pub fn judge(facts: &Facts, config: &Config) -> Vec<Finding> {
         rules::judge(route, facts, config, &mut findings);
         database::judge(route, &mut findings);
         resolver::judge(route, &mut findings);
-        group::judge(route, &mut findings);
+        match RelayCheck::of(&route.route, config.relay.alive_port, facts.at) {
+            Some(check) => check.judge(route, &mut findings),
+            None => group::judge(route, &mut findings),
+        }
         weights::judge(route, &mut findings);
         balancer::judge(route, &mut findings);
         chain::judge(route, &mut findings);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Config;
+use writerlink_core::actuation::relay::RelayReport;
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::policy::DiscoverySource;
@@ -58,7 +59,18 @@ pub async fn gather(installation: &dyn Installation, ports: &Ports, wanted: Want
     for route in wanted.routes {
         routes.push(read_route(route, installation, ports).await);
     }
-    Facts { environment: installation.environment(), identity, rights, queue, rules, state, audit, routes }
+    let at = ports.clock.wall();
+    Facts {
+        at,
+        environment: installation.environment(),
+        identity,
+        rights,
+        queue,
+        rules,
+        state,
+        audit,
+        routes,
+    }
 }
 
 async fn rights(
@@ -137,7 +149,16 @@ async fn read_route(route: &Route, installation: &dyn Installation, ports: &Port
         reading: ports.databases.ask(route).await,
         names: installation.names(route).await,
         sql: sql(route, installation).await,
+        relays: relays(route, ports).await,
         chain_end: chain_end.map_err(Unseen::from),
+    }
+}
+
+/// Only of a route that relays serve.
+async fn relays(route: &Route, ports: &Ports) -> Option<Seen<Vec<RelayReport>>> {
+    match route.strategy {
+        Strategy::Relay(_) => Some(ports.relays.reports().await.map_err(Unseen::from)),
+        Strategy::Swap | Strategy::Weighted(_) => None,
     }
 }
 

@@ -19,9 +19,9 @@ macro_rules! groups_page {
     };
 }
 
-const THERE: Check = Check::ours("target group");
+pub(super) const THERE: Check = Check::ours("target group");
 const TYPE: Check = Check::aws("target type", groups_page!());
-const PROTOCOL: Check = Check::aws("protocol", groups_page!());
+pub(super) const PROTOCOL: Check = Check::aws("protocol", groups_page!());
 const PORT: Check = Check::ours("port");
 const FAMILY: Check = Check::aws("address family", groups_page!());
 const VPC: Check = Check::aws("VPC", "ELB API reference, \"TargetDescription\", AvailabilityZone");
@@ -54,7 +54,7 @@ pub(super) const STICKY: Check = Check::aws(
     "stickiness",
     "Network Load Balancer guide, \"Edit target group attributes\", sticky sessions",
 );
-const HEALTH: Check = Check::aws(
+pub(super) const HEALTH: Check = Check::aws(
     "health checks",
     "Network Load Balancer guide, \"Health checks for Network Load Balancer target groups\"; MySQL manual, \"max_connect_errors\"",
 );
@@ -118,6 +118,11 @@ fn described_as(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGro
     port(route, described, lines);
     family(facts, group, described, lines);
     vpc(facts, group, described, lines);
+    in_use(described, lines);
+    health(route, described, lines);
+}
+
+pub(super) fn in_use(described: &DescribedGroup, lines: &mut Lines<'_>) {
     if described.balancers.is_empty() {
         lines.fail(
             IN_USE,
@@ -128,7 +133,6 @@ fn described_as(facts: &RouteFacts, group: &RouteGroup, described: &DescribedGro
         let names: Vec<&str> = described.balancers.iter().map(|arn| name_of(arn)).collect();
         lines.pass(IN_USE, format!("behind {}", names.join(", ")));
     }
-    health(route, described, lines);
 }
 
 fn port(route: &Route, described: &DescribedGroup, lines: &mut Lines<'_>) {
@@ -262,10 +266,15 @@ fn attributed(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
         ),
         _ => lines.pass(CLIENT_IP, "not preserved: the database sees the load balancer's address"),
     }
+    proxy_protocol(attributes, "the database", lines);
+}
+
+/// `peer` is who would get the header.
+pub(super) fn proxy_protocol(attributes: &Attributes, peer: &str, lines: &mut Lines<'_>) {
     match value(attributes, "proxy_protocol_v2.enabled", "false") {
         "true" => lines.fail(
             PROXY,
-            "on: the database does not understand the header and refuses every connection",
+            format!("on: {peer} does not understand the header and refuses every connection"),
             "set proxy_protocol_v2.enabled of the group to false",
         ),
         _ => lines.pass(PROXY, "off"),
@@ -273,14 +282,14 @@ fn attributed(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
 }
 
 /// Stickiness of a group is by client address; through PrivateLink that is always the load balancer's own.
-fn sticky(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
+pub(super) fn sticky(route: &Route, attributes: &Attributes, lines: &mut Lines<'_>) {
     let key = "stickiness.enabled";
     let fix = format!("set {key} of the group to false");
     let why = "on: connections from one address keep going to the same target, and through PrivateLink all connections come \
                from the load balancer's own address";
     match (value(attributes, key, "false"), &route.strategy) {
         ("true", Strategy::Weighted(_)) => lines.fail(STICKY, why, fix),
-        ("true", Strategy::Swap) => lines.warn(STICKY, why, fix),
+        ("true", Strategy::Swap | Strategy::Relay(_)) => lines.warn(STICKY, why, fix),
         _ => lines.pass(STICKY, "off"),
     }
 }

@@ -159,6 +159,7 @@ fn of_route(route: &mut RouteFacts, root: Root) {
     route.weights.iter_mut().for_each(|seen| root.cut(seen));
     let rules = route.listener_rules.iter_mut();
     rules.for_each(|seen| root.cut(seen));
+    route.relays.iter_mut().for_each(|seen| root.cut(seen));
     let balancers = route.balancers.values_mut();
     balancers.for_each(|seen| root.cut(seen));
     root.cut(&mut route.chain_end);

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::ledger::lease::LEASE_DURATION;
+use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::reason::Rule;
 use writerlink_core::model::time::{CALL_TIMEOUT, CLOCK_SKEW_MAX};
 use writerlink_engine::wire;
@@ -151,6 +152,11 @@ impl Invariants {
     /// When the registered set of a route last changed.
     pub(crate) fn last_change(&self, route: usize) -> Duration {
         self.checker.lock().unwrap().routes[route].last_change
+    }
+
+    /// Which instance the ledger named for a route, from when.
+    pub(crate) fn named(&self, route: usize) -> Vec<(Duration, InstanceId)> {
+        self.checker.lock().unwrap().routes[route].named.clone()
     }
 
     /// Where the ledger says that a route should point, rules that hold it back aside.

@@ -14,7 +14,7 @@ pub mod event_bodies;
 pub mod faults;
 mod fifo;
 pub mod fleet;
-
+pub mod haproxy;
 pub mod health;
 pub mod installation;
 pub mod listener;
@@ -24,5 +24,6 @@ pub mod plans;
 pub mod process;
 pub mod queue;
 pub mod quota;
+pub mod relay;
 pub mod target_group;
 pub mod world;

@@ -10,6 +10,7 @@ mod group;
 mod patterns;
 mod policy;
 mod queue;
+mod relays;
 mod resolver;
 mod rules;
 mod seen;

@@ -1,10 +1,12 @@
 //! An installation without fault, as values; each test breaks one thing of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use writerlink::config;
 use writerlink::config::{CONFIG_TEXT_VARIABLE, Config};
 use writerlink::preflight::{CheckStatus, Finding, judge};
+use writerlink_core::actuation::relay::{RelayName, RelayReport};
 use writerlink_core::actuation::weights::{Weight, Weights};
 use writerlink_core::evidence::discovery::SourceReports;
 use writerlink_core::model::names::{InstanceId, TargetGroupArn};
@@ -45,10 +47,28 @@ orders-1 = "10.0.1.10"
 orders-2 = "10.0.2.10"
 "#;
 
+const RELAYS: &str = r#"
+[relay]
+alive_port = 8080
+[[route]]
+name = "orders"
+source = "orders"
+strategy = "relay"
+target_group = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067"
+[route.relay]
+listen = 13306
+[route.instances]
+orders-1 = "10.0.1.10"
+orders-2 = "10.0.2.10"
+"#;
+
 pub(crate) const QUEUE: &str = "arn:aws:sqs:us-east-1:123456789012:writerlink.fifo";
 pub(crate) const BALANCER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/net/orders/50dc6c495c0c9188";
 pub(crate) const TERMINATION: &str = "deregistration_delay.connection_termination.enabled";
+/// Where the relays of [`Case::relayed`] are, and their port of the route.
+pub(crate) const RELAY_IPS: [&str; 2] = ["10.0.8.4", "10.0.9.4"];
+pub(crate) const LISTEN: u16 = 13_306;
 pub(crate) const DELAY: &str = "deregistration_delay.timeout_seconds";
 pub(crate) const CROSS_ZONE: &str = "load_balancing.cross_zone.enabled";
 
@@ -84,11 +104,28 @@ impl Case {
         Self::of(WEIGHS)
     }
 
+    /// A relay route whose two relays are registered and report, and nothing to complain of.
+    pub(crate) fn relayed() -> Self {
+        let mut case = Self::of(RELAYS);
+        let at = case.facts.at;
+        case.group().health_port = "8080".to_owned();
+        case.route().groups[0].observed = Ok(RELAY_IPS.map(|ip| registered(ip, LISTEN)).into());
+        let report = |name| RelayReport {
+            relay: RelayName::new(name).unwrap(),
+            at,
+            asked_at: Some(at),
+            routes: BTreeMap::new(),
+        };
+        case.route().relays = Some(Ok(["relay-a", "relay-b"].map(report).into()));
+        case
+    }
+
     pub(crate) fn of(text: &str) -> Self {
         let env = |name: &str| (name == CONFIG_TEXT_VARIABLE).then(|| text.to_owned());
         let config = config::read(None, &env).unwrap().config;
         let routes = config.routes.iter().map(route).collect();
         let facts = Facts {
+            at: Timestamp::from_millis(1_764_500_000_000),
             environment: Environment { endpoints: Vec::new(), region: Some("us-east-1".to_owned()) },
             identity: identity(),
             rights: rights(),
@@ -302,6 +339,7 @@ fn route(route: &Route) -> RouteFacts {
         reading: SourceReports::default(),
         names: Ok(Vec::new()),
         sql: None,
+        relays: matches!(route.strategy, Strategy::Relay(_)).then(|| Ok(Vec::new())),
         chain_end: Ok(Some(ChainEnd::Matches)),
         route: route.clone(),
     }
@@ -327,7 +365,6 @@ fn group(instance: Option<&InstanceId>, arn: &TargetGroupArn, ip: &str) -> Route
         ("preserve_client_ip.enabled", "false"),
         ("proxy_protocol_v2.enabled", "false"),
     ];
-    let target = Target { ip: ip.parse().unwrap(), port: 3306 };
     RouteGroup {
         instance: instance.cloned(),
         arn: arn.clone(),
@@ -345,13 +382,13 @@ fn group(instance: Option<&InstanceId>, arn: &TargetGroupArn, ip: &str) -> Route
             }),
             attributes: Ok(attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
         },
-        observed: Ok(vec![ObservedTarget {
-            target,
-            health: TargetHealth::Healthy,
-            reason: None,
-            availability_zone: None,
-        }]),
+        observed: Ok(vec![registered(ip, 3306)]),
     }
+}
+
+pub(crate) fn registered(ip: &str, port: u16) -> ObservedTarget {
+    let target = Target { ip: ip.parse().unwrap(), port };
+    ObservedTarget { target, health: TargetHealth::Healthy, reason: None, availability_zone: None }
 }
 
 fn balancer() -> BalancerFacts {

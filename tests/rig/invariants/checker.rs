@@ -121,6 +121,12 @@ impl Checker {
             Ok(None) if self.routes[n].is_behind => return,
             Ok(None) | Err(_) => return self.note(effect, "the ledger cannot be read"),
         };
+        if let Some(desired) = &state.control.desired {
+            let named = &mut self.routes[n].named;
+            if named.last().is_none_or(|(_, instance)| *instance != desired.instance) {
+                named.push((effect.at, desired.instance.clone()));
+            }
+        }
         let was_behind = self.routes[n].is_behind;
         if self.is_still_behind(effect, n, &state) {
             return;

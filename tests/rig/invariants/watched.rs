@@ -8,6 +8,7 @@ use writerlink_core::ledger::chain::ChainVerifier;
 use writerlink_core::ledger::record::{Entry, RecordKind, RecordedTrigger};
 use writerlink_core::ledger::state::{Assignment, RouteState};
 use writerlink_core::model::ids::{Hash, TransitionId};
+use writerlink_core::model::names::InstanceId;
 use writerlink_core::model::outcome::{LEFT_TO_NEWER_FOR, Outcome};
 use writerlink_core::model::reason::Cause;
 use writerlink_core::model::route::Route;
@@ -40,6 +41,8 @@ pub(super) struct Watched {
     pub(super) before: Assignment,
     /// Every state before that, one for each record.
     pub(super) history: Vec<RouteState>,
+    /// Which instance the state named, from when.
+    pub(super) named: Vec<(Duration, InstanceId)>,
     /// Whether somebody put its row back, and nobody has brought it up to its records yet. `state` is then what it was.
     pub(super) is_behind: bool,
     pub(super) chain: ChainVerifier,
@@ -61,6 +64,7 @@ impl Watched {
             state: RouteState::new(route.name.clone()),
             before: Assignment::default(),
             history: Vec::new(),
+            named: Vec::new(),
             is_behind: false,
             chain: ChainVerifier::default(),
             attempts: Vec::new(),

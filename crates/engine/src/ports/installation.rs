@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::ports::CallError;
+use writerlink_core::actuation::relay::RelayReport;
 use writerlink_core::actuation::weights::Weights;
 use writerlink_core::evidence::discovery::{Member, SourceReports};
 use writerlink_core::evidence::sql::ProbeAnswer;
@@ -39,6 +40,8 @@ impl From<CallError> for Unseen {
 /// Everything that was seen.
 #[derive(Clone, Debug)]
 pub struct Facts {
+    /// When, by the clock of the process that looked.
+    pub at: Timestamp,
     /// What the process was given to find AWS by.
     pub environment: Environment,
     /// Who calls.
@@ -262,6 +265,8 @@ pub struct RouteFacts {
     pub names: Seen<Vec<NameFacts>>,
     /// What each instance answers if it is asked itself; nothing for a route that does not ask them.
     pub sql: Option<Seen<Vec<SqlFacts>>>,
+    /// What relays reported; nothing for a route that no relay serves.
+    pub relays: Option<Seen<Vec<RelayReport>>>,
     /// Whether its audit ends at the head of its state; `None` if both kept moving.
     pub chain_end: Seen<Option<ChainEnd>>,
 }

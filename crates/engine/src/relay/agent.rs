@@ -113,21 +113,26 @@ impl Agent {
             switches.extend(self.read(routes).await);
         }
         for switch in switches {
-            match self.ports.haproxy.switch(&switch).await {
-                Ok(()) => self.answers().pushed(&switch, self.ports.clock.wall()),
-                Err(error) => tracing::warn!(
-                    event = "not_pushed",
-                    route = switch.route.as_str(),
-                    "HAProxy did not take the change over its socket: {error}; its next poll brings it"
-                ),
-            }
-            tracing::info!(
-                event = "switch",
-                route = switch.route.as_str(),
-                instance = switch.to.as_str(),
-                "the ledger names another instance"
-            );
+            self.push(&switch).await;
         }
+    }
+
+    async fn push(&self, switch: &RelaySwitch) {
+        let (route, instance) = (switch.route.as_str(), switch.to.as_str());
+        if !self.answers().is_current(switch, self.ports.clock.monotonic()) {
+            let why =
+                "the reading is too old to be pushed; HAProxy's next poll brings what the ledger says then";
+            return tracing::warn!(event = "not_pushed", route, "{why}");
+        }
+        match self.ports.haproxy.switch(switch).await {
+            Ok(()) => self.answers().pushed(switch, self.ports.clock.wall()),
+            Err(error) => tracing::warn!(
+                event = "not_pushed",
+                route,
+                "HAProxy did not take the change over its socket: {error}; its next poll brings it"
+            ),
+        }
+        tracing::info!(event = "switch", route, instance, "the ledger names another instance");
     }
 
     async fn read(&self, routes: &[RouteName]) -> Vec<RelaySwitch> {

@@ -49,6 +49,12 @@ struct Wanted {
     read_at: Duration,
 }
 
+impl Wanted {
+    fn is_young(&self, young: Duration, now: Duration) -> bool {
+        now.saturating_sub(self.read_at) <= young
+    }
+}
+
 /// One route.
 #[derive(Clone, Debug)]
 struct Known {
@@ -126,12 +132,20 @@ impl RelayAnswers {
         let young = self.young;
         let known = self.routes.get_mut(route)?;
         let wanted = known.wanted.as_ref()?;
-        if !known.instances.contains(instance) || now.monotonic.saturating_sub(wanted.read_at) > young {
+        if !known.instances.contains(instance) || !wanted.is_young(young, now.monotonic) {
             return None;
         }
         let answer = if wanted.instance == *instance { Answer::Up } else { Answer::Down };
         known.hears(std::slice::from_ref(instance), now.wall);
         Some(answer)
+    }
+
+    /// Whether a switch is still what the newest read says, and that read is young enough: an agent that stood still must
+    /// not push what it knew before.
+    #[must_use]
+    pub fn is_current(&self, switch: &RelaySwitch, now: Duration) -> bool {
+        let wanted = self.routes.get(&switch.route).and_then(|known| known.wanted.as_ref());
+        wanted.is_some_and(|wanted| wanted.instance == switch.to && wanted.is_young(self.young, now))
     }
 
     /// A push that HAProxy accepted: it has heard of the whole route at once.

@@ -3,6 +3,11 @@
 //! The real worker in the embedded simulation, under paused time.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod agents;
+mod answers;
+mod outages;
+mod seeds;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
