@@ -100,6 +100,8 @@ fn on_a_clock_of_its_own(seed: u64) -> Result<(Story, Time), Failure> {
     let play = move || {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+        // What its processes log is told by the story.
+        let _silent = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default());
         let story = runtime.block_on(Story::play(seed))?;
         Ok((story, Time(Some(runtime))))
     };

@@ -176,7 +176,10 @@ impl Stage {
     }
 
     pub(super) fn start(&self, worker: &str) -> Running {
-        let routes = std::slice::from_ref(&self.route);
+        self.start_for(worker, std::slice::from_ref(&self.route))
+    }
+
+    pub(super) fn start_for(&self, worker: &str, routes: &[Route]) -> Running {
         let notes = Arc::clone(&self.notes) as _;
         self.fleet.start(worker, routes, Until::Stopped, notes)
     }

@@ -5,6 +5,7 @@
 
 mod failback;
 mod failover;
+mod relayed;
 mod trouble;
 
 use std::ops::Range;
@@ -74,6 +75,7 @@ impl Story {
         }
         story.at_the_end = story.stage.rows();
         story.check_the_end()?;
+        story.failover_behind_relays().await?;
         Ok(story)
     }
 

@@ -6,6 +6,7 @@ use crate::cli::demo::scene::time_of_day;
 use crate::cli::demo::story::{Expected, MINUTES, Story, quoted};
 use crate::cli::failure::Failure;
 use writerlink_core::evidence::event::{EventId, RdsEvent};
+use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::source_arn::SourceKind;
 use writerlink_sim::databases::Failover;
@@ -116,18 +117,21 @@ impl Story {
 
     /// How the first instance became the writer, before this story began.
     fn event_of_the_failover_before(&mut self) -> Result<RdsEvent, Failure> {
+        let first = self.instance(0)?;
+        Ok(self.event_of_a_failover_before(crate::cli::demo::story::cluster()?, &first))
+    }
+
+    pub(super) fn event_of_a_failover_before(&mut self, source: SourceId, to: &InstanceId) -> RdsEvent {
         let age = self.stage.draw(LATE_BY_MS);
         let now = self.stage.clock(self.stage.now()).as_millis();
         let age = i64::try_from(age.as_millis()).unwrap_or_default();
-        let first = self.instance(0)?;
-        let source = crate::cli::demo::story::cluster()?;
-        Ok(RdsEvent {
+        RdsEvent {
             id: Some(EventId::FAILOVER_COMPLETED),
             kind: SourceKind::Cluster,
             source_arn: cluster_arn(&source),
             source,
             at: writerlink_core::model::time::Timestamp::from_millis(now - age),
-            message: format!("Completed failover to DB instance: {first}"),
-        })
+            message: format!("Completed failover to DB instance: {to}"),
+        }
     }
 }
