@@ -12,6 +12,7 @@ mod lint;
 mod permissions;
 mod policy;
 mod recorder;
+mod relay_role;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod stacks;

@@ -172,6 +172,10 @@ fn dynamodb(operation: &str, body: &Value, arn: impl Fn(&str) -> String) -> Vec<
             let statements = body["TransactStatements"].as_array().unwrap();
             statements.iter().map(partiql).collect()
         }
+        "BatchGetItem" => {
+            let tables = body["RequestItems"].as_object().expect("a table for each list of keys");
+            tables.keys().map(|name| (format!("dynamodb:{operation}"), table(name))).collect()
+        }
         _ => {
             let name = body["TableName"].as_str().expect("a table");
             let on = match body["IndexName"].as_str() {

@@ -58,7 +58,8 @@ class Resolver:
             return f"{name}.Arn"
         service, region, form = ARNS[resource["Type"]]
         properties = resource.get("Properties", {})
-        names = {key: self.value(properties[key]) for key in re.findall(r"{(\w+)}", form)}
+        # CloudFormation makes a name of the logical one where a template gives none.
+        names = {key: self.value(properties.get(key, name)) for key in re.findall(r"{(\w+)}", form)}
         return f"arn:aws:{service}:{region}:{self.account}:{form.format(**names)}"
 
     def reference(self, name):
@@ -69,7 +70,7 @@ class Resolver:
             return self.values[name]
         resource = self.template["Resources"][name]
         key = NAMES.get(resource["Type"])
-        return self.value(resource["Properties"][key]) if key else name
+        return self.value(resource.get("Properties", {}).get(key, name)) if key else name
 
     def attribute(self, path):
         """What Fn::GetAtt gives."""
