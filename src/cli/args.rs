@@ -110,7 +110,7 @@ pub enum Output {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Play a failover in a world in memory, without AWS
+    /// Play failovers in the embedded simulation, without AWS
     ///
     /// It tells what happens, what the worker does, and why; then it shows the audit records and verifies
     /// them. With --output json or jsonl it prints one object, with csv its steps as rows; times
@@ -125,9 +125,9 @@ pub enum Command {
     Setup,
     /// Work: receive events and move routes until told to stop
     ///
-    /// SIGTERM or SIGINT stops it: no other receive is begun, the open one ends (20 s at most), and what is in hand is
+    /// SIGTERM or SIGINT stops it: no other receive is begun, the open one ends (20 s at most), and what is in progress is
     /// finished, all within `worker.drain_timeout_s`. What there is no time for goes to another worker at once. A second
-    /// signal stops at once: what is in hand then, or comes to the open receive, waits for its next delivery. The log
+    /// signal stops at once: what is in progress then, or comes to the open receive, waits for its next delivery. The log
     /// goes to standard error; with --log json each line is in CloudWatch's embedded metric format.
     ///
     /// Meanwhile a page for people is shown at `worker.page_address` (the routes now, the last day, each transition),

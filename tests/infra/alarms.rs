@@ -114,6 +114,17 @@ fn every_alarm_has_a_section_in_the_runbook_and_every_section_an_alarm() {
 }
 
 #[test]
+fn every_section_of_the_runbook_begins_with_a_severity() {
+    let runbook = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/runbook.md");
+    let runbook = std::fs::read_to_string(runbook).unwrap();
+    for section in runbook.split("\n### ").skip(1) {
+        let (heading, text) = section.split_once("\n\n").unwrap();
+        let severity = text.strip_prefix("**Severity ").and_then(|rest| rest.chars().next());
+        assert!(severity.is_some_and(|severity| ('1'..='3').contains(&severity)), "{heading}");
+    }
+}
+
+#[test]
 fn an_alarm_on_silence_takes_missing_data_as_breaching_and_no_other_does() {
     for (name, alarm) in alarms() {
         let about_silence = alarm["ComparisonOperator"] == "LessThanThreshold";

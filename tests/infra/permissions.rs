@@ -374,9 +374,9 @@ async fn a_weighted_route_may_modify_its_listener_and_never_deregister() {
     }
 }
 
-/// `setup` is for a trial account and for nobody's role; README names what it needs.
+/// `setup` is for a trial account and for nobody's role; docs/try.md names what it needs.
 #[tokio::test]
-async fn setup_asks_for_what_the_readme_says_and_no_more() {
+async fn setup_asks_for_what_try_md_says_and_no_more() {
     let trial = Trial::bare(&[ROUTE]).await;
     let recorded = Recorded::new(&trial);
     recorded.does("setup");
@@ -394,12 +394,12 @@ async fn setup_asks_for_what_the_readme_says_and_no_more() {
     .map(str::to_owned)
     .into();
     assert_eq!(asked, documented);
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let (_, of_setup) = readme.split_once("For a trial `writerlink setup`").unwrap();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/try.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, of_setup) = page.split_once("For a trial `writerlink setup`").unwrap();
     let of_setup = of_setup.split("\n\n").next().unwrap();
     for action in documented {
         let (_, operation) = action.split_once(':').unwrap();
-        assert!(of_setup.contains(operation), "README: {action}");
+        assert!(of_setup.contains(operation), "docs/try.md: {action}");
     }
 }

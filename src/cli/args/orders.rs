@@ -31,7 +31,7 @@ pub struct Saying {
     /// Do not ask before doing it
     #[arg(long, short = 'y')]
     pub yes: bool,
-    /// How long to wait for an attempt that has a route in hand
+    /// How long to wait for an attempt in progress
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = wait)]
     pub wait: Duration,
 }
