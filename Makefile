@@ -24,8 +24,9 @@ $(STAMP):
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/requirements.txt
 	@touch $(STAMP)
 
-test: venv infra ## Runs every test, and checks infra/.
+test: venv infra ## Runs every test, checks infra/, and fails over a real database where HAProxy and MariaDB are installed.
 	$(CARGO) test --locked --workspace
+	$(VENV)/bin/python tests/drill/run.py --bounded --figures target/drill-bounded.json target/debug/writerlink
 
 infra: venv ## Checks the templates and the Dockerfile with cfn-lint and checkov; any finding is an error.
 	$(VENV)/bin/python infra/lint.py

@@ -14,7 +14,8 @@ const ACCOUNT: &str = "123456789012";
 /// What `infra/relay.yaml` gives the agent.
 fn policy() -> Policy {
     let digest = "0123456789abcdef".repeat(4);
-    let group = format!("arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:targetgroup/orders/73e2d6bc24d8a067");
+    let group =
+        format!("arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:targetgroup/orders/73e2d6bc24d8a067");
     let mut all = parameters(ACCOUNT);
     all["relay"] = json!({
         "Image": format!("{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/writerlink@sha256:{digest}"),

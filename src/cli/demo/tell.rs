@@ -122,7 +122,9 @@ fn what_it_does(steps: &[&Step], nth: usize, report: &Report) -> String {
             AttemptResult::Settled(_) if desired.is_none() => "ledger: the event and its outcome".to_owned(),
             _ if report.resumed => "ledger: takes the half-done move over".to_owned(),
             // A relay route: nothing is called, so intent and outcome are one.
-            AttemptResult::Settled(_) if steps.len() == 1 => "ledger: the move, in one transaction".to_owned(),
+            AttemptResult::Settled(_) if steps.len() == 1 => {
+                "ledger: the move, in one transaction".to_owned()
+            }
             _ => INTENT.to_owned(),
         },
         "RegisterTargets" => desired.map_or_else(String::new, |target| format!("{target} joins")),

@@ -18,6 +18,7 @@ use writerlink_core::evidence::discovery::Discovery;
 use writerlink_core::evidence::event::EventKey;
 use writerlink_core::evidence::sql::is_without_lag;
 use writerlink_core::model::outcome::doubled;
+use writerlink_core::model::route::Route;
 
 /// How often instances are asked, unless the configuration says otherwise.
 pub const SQL_INTERVAL: Duration = Duration::from_millis(500);
@@ -69,9 +70,11 @@ impl Timer {
     }
 
     /// What a route's instances say now, against what this worker knows.
-    async fn compared(&self, n: usize) -> Answer {
+    async fn compared(&self, n: usize, silence: &mut Silence) -> Answer {
         let route = &self.routes[n];
-        let ip = match self.databases.ask(route).await.discovery() {
+        let discovery = self.databases.ask(route).await.discovery();
+        silence.log(route, &discovery, self.clock.monotonic());
+        let ip = match discovery {
             Discovery::Members { writer, .. } => writer.ip,
             Discovery::Unclear(_) | Discovery::NoSources => return Answer::Unclear,
         };
@@ -93,15 +96,66 @@ enum Answer {
     Differs { ip: IpAddr, evidence: Option<EventKey> },
 }
 
+/// How long answers may be unclear before the log says so: in a failover they are, for seconds.
+const UNCLEAR_LOGGED_AFTER: Duration = Duration::from_secs(10);
+
+/// Since when a route's instances have given no clear answer.
+#[derive(Debug, Default)]
+struct Silence {
+    since: Option<Duration>,
+    is_logged: bool,
+}
+
+/// What is to be logged about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SilenceChange {
+    Begun,
+    Over,
+}
+
+impl Silence {
+    fn log(&mut self, route: &Route, discovery: &Discovery, now: Duration) {
+        let name = route.name.as_str();
+        let why = match discovery {
+            Discovery::Unclear(why) => Some(why),
+            Discovery::Members { .. } | Discovery::NoSources => None,
+        };
+        let seconds = UNCLEAR_LOGGED_AFTER.as_secs();
+        match (self.change(why.is_some(), now), why) {
+            (Some(SilenceChange::Begun), Some(why)) => tracing::warn!(
+                event = "sql_unclear",
+                route = name,
+                "the instances have named no single writer for {seconds} s, so nothing moves by their word: {why}"
+            ),
+            (Some(SilenceChange::Over), _) => {
+                tracing::info!(event = "sql_clear", route = name, "the instances name one writer again");
+            }
+            _ => {}
+        }
+    }
+
+    fn change(&mut self, is_unclear: bool, now: Duration) -> Option<SilenceChange> {
+        if !is_unclear {
+            self.since = None;
+            return std::mem::take(&mut self.is_logged).then_some(SilenceChange::Over);
+        }
+        let since = *self.since.get_or_insert(now);
+        let is_due = !self.is_logged && now.saturating_sub(since) >= UNCLEAR_LOGGED_AFTER;
+        self.is_logged |= is_due;
+        is_due.then_some(SilenceChange::Begun)
+    }
+}
+
 async fn probe(timer: Arc<Timer>, n: usize, notice: UnboundedSender<usize>) {
     let every = timer.settings.sql_interval;
     let most = timer.settings.interval.unwrap_or(every).max(every);
     let mut noticed = Noticed { every, most, of: None, times: 0, again: Duration::ZERO };
+    let mut silence = Silence::default();
     // Not all routes in the same moment.
     timer.clock.sleep(part_of(every, timer.clock.random())).await;
     loop {
         let began = timer.clock.monotonic();
-        let answer = timer.compared(n).await;
+        let answer = timer.compared(n, &mut silence).await;
         let now = timer.clock.monotonic();
         if noticed.is_news(answer, now) && notice.send(n).is_err() {
             return;
@@ -180,6 +234,20 @@ mod tests {
         let mut noticed = nothing();
         let times = (1..=7200).filter(|n| noticed.is_news(differs(2), EVERY * *n)).count();
         assert_eq!(times, 6, "0.5, 1, 2, 4, 8 and 16 s apart");
+    }
+
+    #[test]
+    fn unclear_answers_are_logged_once_they_last_and_once_they_end() {
+        let mut silence = Silence::default();
+        let told =
+            |silence: &mut Silence, unclear, second| silence.change(unclear, Duration::from_secs(second));
+        assert_eq!(told(&mut silence, true, 0), None);
+        assert_eq!(told(&mut silence, false, 9), None, "a failover's seconds are no news");
+        assert_eq!(told(&mut silence, true, 10), None);
+        assert_eq!(told(&mut silence, true, 20), Some(SilenceChange::Begun));
+        assert_eq!(told(&mut silence, true, 900), None);
+        assert_eq!(told(&mut silence, false, 901), Some(SilenceChange::Over));
+        assert_eq!(told(&mut silence, false, 902), None);
     }
 
     #[test]
