@@ -183,7 +183,8 @@ pub enum Command {
     /// this ends with 6 and says how long it may take. An event that was settled before stays settled.
     #[command(after_help = "Example:\n  jq -r .body message.json | writerlink replay -")]
     Replay {
-        /// The event, in any of its envelopes; - is standard input
+        /// The event in any of its envelopes, or the output of `aws sqs receive-message` or `aws rds describe-events`; - is
+        /// standard input
         file: PathBuf,
     },
     /// Point a route at an instance now

@@ -54,7 +54,7 @@ pub(super) async fn run(asked: &Asked, global: &Global, session: &mut Session<'_
         findings => findings?,
     };
     match global.output {
-        Output::Table => Page::new(session.out, session.look).tell(&findings)?,
+        Output::Table => Page::new(session.out, session.look).tell(&findings, asked.verbose)?,
         output @ (Output::Json | Output::Jsonl | Output::Csv) => {
             let rows: Vec<_> = findings.iter().map(FindingRow::of).collect();
             Listing::of("findings", &rows).write(output, session.out)?;
@@ -110,7 +110,21 @@ impl<'a> Page<'a> {
         Self { out, look }
     }
 
-    fn tell(&mut self, findings: &[Finding]) -> io::Result<()> {
+    /// The problems with their fixes, the gravest first; what cannot be checked from here; and how many there are. All the
+    /// lines in between if they are asked for.
+    fn tell(&mut self, findings: &[Finding], verbose: bool) -> io::Result<()> {
+        for verdict in [CheckStatus::Fail, CheckStatus::Warn, CheckStatus::Unknown, CheckStatus::Skipped] {
+            let of = findings.iter().filter(|finding| finding.verdict == verdict);
+            of.filter(|finding| finding.remedy.is_some()).try_for_each(|finding| self.remedy(finding))?;
+        }
+        if verbose {
+            self.lines(findings)?;
+        }
+        let hint = if verbose { "" } else { " (--verbose shows every line)" };
+        writeln!(self.out, "{}{hint}", count(findings))
+    }
+
+    fn lines(&mut self, findings: &[Finding]) -> io::Result<()> {
         let mut before = None;
         for finding in findings {
             if before != Some(&finding.subject) {
@@ -120,12 +134,7 @@ impl<'a> Page<'a> {
             }
             self.line(finding)?;
         }
-        writeln!(self.out, "\n{}", count(findings))?;
-        for verdict in [CheckStatus::Fail, CheckStatus::Warn, CheckStatus::Unknown, CheckStatus::Skipped] {
-            let of = findings.iter().filter(|finding| finding.verdict == verdict);
-            of.filter(|finding| finding.remedy.is_some()).try_for_each(|finding| self.remedy(finding))?;
-        }
-        Ok(())
+        writeln!(self.out)
     }
 
     fn line(&mut self, finding: &Finding) -> io::Result<()> {
@@ -155,7 +164,7 @@ impl<'a> Page<'a> {
 
     fn remedy(&mut self, finding: &Finding) -> io::Result<()> {
         let title = format!("{}: {}", finding.subject, finding.check.what);
-        writeln!(self.out, "\n{} {}", self.painted(finding.verdict), clean(&title))?;
+        writeln!(self.out, "{} {}", self.painted(finding.verdict), clean(&title))?;
         self.told("why", &finding.why)?;
         if let Some(remedy) = &finding.remedy {
             self.told("fix", remedy)?;
@@ -163,7 +172,7 @@ impl<'a> Page<'a> {
         if let Some(source) = finding.check.source {
             self.told("source", source)?;
         }
-        Ok(())
+        writeln!(self.out)
     }
 
     fn told(&mut self, label: &str, text: &str) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! An event from a file or from standard input.
 
+mod held;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -13,13 +15,12 @@ use writerlink_core::evidence::routing;
 use writerlink_core::evidence::trigger::Evidence;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::source_arn::SourceKind;
-use writerlink_engine::wire;
 use writerlink_engine::wire::{BODY_BYTES_MAX, Parsed};
 
 /// How standard input is named.
 const STANDARD_INPUT: &str = "-";
 
-/// Reads a delivery, in whatever envelope.
+/// Reads deliveries, in whatever envelope, or the output of AWS's commands.
 pub(super) fn read(file: &Path, session: &mut Session<'_>) -> Result<Parsed, Failure> {
     let body = if file == Path::new(STANDARD_INPUT) {
         bounded(session.input)
@@ -34,12 +35,12 @@ pub(super) fn read(file: &Path, session: &mut Session<'_>) -> Result<Parsed, Fai
             Exit::Error,
         )
     })?;
-    wire::parse_bytes(&body).map_err(|malformed| {
+    held::read(&body).map_err(|malformed| {
         Failure::told(
             format!("the event in {} is malformed", file.display()),
             malformed.to_string(),
-            "hand in the text as it was delivered: an EventBridge event, an RDS message of SNS, or either \
-              in its envelope",
+            "hand in the text as it was delivered (an EventBridge event, an RDS message of SNS, or either in its envelope), or \
+             the output of `aws sqs receive-message` or `aws rds describe-events`",
             Exit::Error,
         )
     })

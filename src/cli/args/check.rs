@@ -12,6 +12,9 @@ pub struct CheckArgs {
     /// End with 1 for a warning too, and for what could not be read
     #[arg(long)]
     pub strict: bool,
+    /// Show every line, and not only the problems
+    #[arg(long, short)]
+    pub verbose: bool,
     /// Try no write, not even one that has to be refused
     #[arg(long)]
     pub read_only: bool,

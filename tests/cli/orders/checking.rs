@@ -1,23 +1,32 @@
-//! `check` in the world in memory: what it has of an installation, and that the rest is said to be missing.
+//! `check` in the embedded simulation: what it has of an installation, and that the rest is said to be missing.
 
 use writerlink_core::model::names::SourceId;
 
 use crate::desk::Desk;
 
 #[tokio::test(start_paused = true)]
-async fn the_world_in_memory_is_checked_as_far_as_it_goes() {
+async fn the_simulation_is_checked_as_far_as_it_goes() {
     let desk = Desk::with(&["orders"]).await;
-    let said = desk.says("check").await;
+    let said = desk.says("check --verbose").await;
     insta::assert_snapshot!(said.out);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_check_shows_problems_first_and_counts_what_passed() {
+    let desk = Desk::with(&["orders"]).await;
+    let (short, whole) = (desk.says("check").await.out, desk.says("check --verbose").await.out);
+    assert!(short.starts_with("warn table writerlink-state"), "{short}");
+    assert!(short.ends_with(" skipped, 37 pass (--verbose shows every line)\n"), "{short}");
+    assert!(!short.contains("  pass "), "{short}");
+    assert!(short.lines().count() * 2 < whole.lines().count(), "{short}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_line_of_the_table_is_wider_than_a_hundred_columns() {
     let desk = Desk::with(&["orders", "billing"]).await;
-    let said = desk.says("check").await;
-    let (table, _) = said.out.split_once("\n\n").unwrap();
-    for line in table.lines() {
+    let said = desk.says("check --verbose").await;
+    for line in said.out.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
 }
