@@ -1,4 +1,5 @@
-"""Checks the templates with cfn-lint and with rules of ours (rules.py), and templates and Dockerfile with checkov. Any finding fails.
+"""Checks the templates with cfn-lint and with rules of ours (rules.py), the Terraform modules with terraform/check.py, and
+templates, Dockerfile, modules and workflows with checkov. Any finding fails.
 
 A check of checkov that does not fit is skipped where it does not fit, with its reason beside it; a skip without a
 reason fails too.
@@ -13,9 +14,12 @@ from pathlib import Path
 from rules import Rules
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "terraform"))
+import check as terraform
+
 BIN = Path(sys.executable).parent
 TEMPLATES = sorted(HERE.glob("*.yaml"))
-FRAMEWORKS = ["cloudformation", "dockerfile"]
+FRAMEWORKS = ["cloudformation", "dockerfile", "terraform"]
 
 # What `aws cloudformation deploy` sends without a bucket (CloudFormation user guide, "Quotas": template body in a request).
 TEMPLATE_BYTES_MAX = 51_200
@@ -51,6 +55,8 @@ def main():
     rules = Rules()
     own = [line for path in TEMPLATES for line in rules.findings(path)]
     faults += own
+    modules, looked = terraform.findings()
+    faults += [f"terraform/{line}" for line in modules]
     passed, skips = 0, []
     for report in checkov():
         results = report["results"]
@@ -72,7 +78,7 @@ def main():
     verdict = "FAILED" if findings or faults else "ok"
     print(
         f"infra: {verdict}. {len(TEMPLATES)} templates: cfn-lint {'has findings' if findings else '0 findings'}, rules.py {len(own)}; "
-        f"with the Dockerfile: checkov {passed} passed, {len(faults) - len(own)} failed, {len(skips)} skipped with their reasons"
+        f"{looked} Terraform folders: check.py {len(modules)}; all of infra/: checkov {passed} passed, {len(faults) - len(own) - len(modules)} failed, {len(skips)} skipped with their reasons"
     )
     sys.exit(verdict != "ok")
 

@@ -17,6 +17,7 @@ mod rig;
 mod stacks;
 #[path = "../support/mod.rs"]
 mod support;
+mod terraform;
 mod tidy;
 mod trail;
 #[allow(dead_code, reason = "the wire tests use the rest of it")]
