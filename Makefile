@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint advisories footprint idle page bench burst throughput soak reads micro resolvers stop drill
+.PHONY: help venv test infra image rootfs sbom simulate model chaos zoo lint advisories footprint idle page bench burst throughput soak reads micro resolvers stop drill
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -27,8 +27,17 @@ $(STAMP):
 test: venv infra ## Runs every test, and checks infra/.
 	$(CARGO) test --locked --workspace
 
-infra: venv ## Checks the templates and the Dockerfile with cfn-lint and checkov; any finding is an error.
+infra: venv ## Checks templates, Terraform, workflows, dashboards and Dockerfile; any finding is an error.
 	$(VENV)/bin/python infra/lint.py
+
+# RUST_DIGEST and BASE_DIGEST are asked for; TAG, PLATFORM and ENGINE may be given, and PUSH=1 pushes the image.
+image: export RUST_DIGEST := $(RUST_DIGEST)
+image: export BASE_DIGEST := $(BASE_DIGEST)
+image: export TAG := $(TAG)
+image: export PLATFORM := $(PLATFORM)
+image: export ENGINE := $(ENGINE)
+image: ## Builds the container image with docker, podman or buildah, whichever is there.
+	$(PYTHON) infra/image.py $(if $(PUSH),--push) $(if $(DRY_RUN),--dry-run)
 
 # Needs root, for a chroot as another user; nothing outside target/rootfs is written.
 rootfs: venv ## Assembles the image's file tree and runs demo, run and healthcheck in it as uid 65532, read-only.

@@ -16,6 +16,7 @@ from rules import Rules
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "terraform"))
 import check as terraform
+import workflows
 
 BIN = Path(sys.executable).parent
 TEMPLATES = sorted(HERE.glob("*.yaml"))
@@ -57,6 +58,8 @@ def main():
     faults += own
     modules, looked = terraform.findings()
     faults += [f"terraform/{line}" for line in modules]
+    flows = [line for path in workflows.WORKFLOWS for line in workflows.findings(path)]
+    faults += flows
     passed, skips = 0, []
     for report in checkov():
         results = report["results"]
@@ -78,7 +81,9 @@ def main():
     verdict = "FAILED" if findings or faults else "ok"
     print(
         f"infra: {verdict}. {len(TEMPLATES)} templates: cfn-lint {'has findings' if findings else '0 findings'}, rules.py {len(own)}; "
-        f"{looked} Terraform folders: check.py {len(modules)}; all of infra/: checkov {passed} passed, {len(faults) - len(own) - len(modules)} failed, {len(skips)} skipped with their reasons"
+        f"{looked} Terraform folders: check.py {len(modules)}; "
+        f"{len(workflows.WORKFLOWS)} workflows: workflows.py {len(flows)}; "
+        f"all of infra/: checkov {passed} passed, {len(faults) - len(own) - len(modules) - len(flows)} failed, {len(skips)} skipped with their reasons"
     )
     sys.exit(verdict != "ok")
 
