@@ -1,5 +1,6 @@
-"""Checks the templates with cfn-lint and with rules of ours (rules.py), the Terraform modules with terraform/check.py, and
-templates, Dockerfile, modules and workflows with checkov. Any finding fails.
+"""Checks the templates with cfn-lint and with rules of ours (rules.py), the Terraform modules with terraform/check.py, the GitHub
+workflows with workflows.py, the dashboard with grafana.py and the CDK example with cdk/render.py, and templates, Dockerfile and
+modules with checkov. Any finding fails.
 
 A check of checkov that does not fit is skipped where it does not fit, with its reason beside it; a skip without a
 reason fails too.
@@ -14,8 +15,10 @@ from pathlib import Path
 from rules import Rules
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE / "terraform"))
+sys.path[:0] = [str(HERE / "terraform"), str(HERE / "cdk")]
 import check as terraform
+import grafana
+import render
 import workflows
 
 BIN = Path(sys.executable).parent
@@ -47,6 +50,21 @@ def checkov():
     return reports
 
 
+def other_checks():
+    """The findings in what is no template, and how many each check has."""
+    modules, looked = terraform.findings()
+    found = {f"{looked} Terraform folders: check.py": [f"terraform/{line}" for line in modules]}
+    flows = workflows.WORKFLOWS
+    found[f"{len(flows)} workflows: workflows.py"] = [line for path in flows for line in workflows.findings(path)]
+    found["grafana.py"] = grafana.findings()
+    why = render.missing()
+    if why:
+        print(f"infra: NOT CHECKED: the CDK example (infra/cdk): {why}")
+    else:
+        found["CDK example: render.py"] = render.findings()
+    return [line for lines in found.values() for line in lines], ", ".join(f"{name} {len(lines)}" for name, lines in found.items())
+
+
 def main():
     findings = cfn_lint()
     if findings:
@@ -56,10 +74,8 @@ def main():
     rules = Rules()
     own = [line for path in TEMPLATES for line in rules.findings(path)]
     faults += own
-    modules, looked = terraform.findings()
-    faults += [f"terraform/{line}" for line in modules]
-    flows = [line for path in workflows.WORKFLOWS for line in workflows.findings(path)]
-    faults += flows
+    others, counted = other_checks()
+    faults += others
     passed, skips = 0, []
     for report in checkov():
         results = report["results"]
@@ -81,9 +97,8 @@ def main():
     verdict = "FAILED" if findings or faults else "ok"
     print(
         f"infra: {verdict}. {len(TEMPLATES)} templates: cfn-lint {'has findings' if findings else '0 findings'}, rules.py {len(own)}; "
-        f"{looked} Terraform folders: check.py {len(modules)}; "
-        f"{len(workflows.WORKFLOWS)} workflows: workflows.py {len(flows)}; "
-        f"all of infra/: checkov {passed} passed, {len(faults) - len(own) - len(modules) - len(flows)} failed, {len(skips)} skipped with their reasons"
+        f"{counted}; "
+        f"all of infra/: checkov {passed} passed, {len(faults) - len(own) - len(others)} failed, {len(skips)} skipped with their reasons"
     )
     sys.exit(verdict != "ok")
 

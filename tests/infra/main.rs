@@ -19,6 +19,7 @@ mod stacks;
 mod support;
 mod terraform;
 mod tidy;
+mod tools;
 mod trail;
 #[allow(dead_code, reason = "the wire tests use the rest of it")]
 #[path = "../support/trial.rs"]

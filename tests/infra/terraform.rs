@@ -20,7 +20,8 @@ fn says(folder: &Path) -> String {
 /// The same of one module that has this text, beside a template with the parameters `Name` (required) and `Count`.
 fn finds(text: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
-    let parameters = "Parameters:\n  Name: {Type: String}\n  Count: {Type: Number, Default: 1}\nResources: {}\n";
+    let parameters =
+        "Parameters:\n  Name: {Type: String}\n  Count: {Type: Number, Default: 1}\nResources: {}\n";
     std::fs::write(directory.path().join("t.yaml"), parameters).unwrap();
     let module = directory.path().join("m");
     std::fs::create_dir(&module).unwrap();
@@ -66,7 +67,10 @@ fn an_argument_that_is_wrong_inside_a_block_is_found() {
     };
     assert_eq!(listener("type = \"forward\""), "");
     let said = listener("forwrd {\n    }");
-    assert!(said.contains("aws_lb_listener.l.default_action: the provider knows no argument forwrd"), "{said}");
+    assert!(
+        said.contains("aws_lb_listener.l.default_action: the provider knows no argument forwrd"),
+        "{said}"
+    );
     assert!(said.contains("aws_lb_listener.l.default_action: type is required"), "{said}");
 }
 
@@ -113,8 +117,11 @@ fn a_module_that_is_not_what_its_template_makes_is_found() {
                print(generate.stale(pathlib.Path(sys.argv[1])))";
     let empty = tempfile::tempdir().unwrap();
     let stale = |folder: &Path| {
-        let said =
-            Command::new(root.join(".venv/bin/python")).args(["-c", ask]).arg(folder).current_dir(root).output();
+        let said = Command::new(root.join(".venv/bin/python"))
+            .args(["-c", ask])
+            .arg(folder)
+            .current_dir(root)
+            .output();
         String::from_utf8(said.unwrap().stdout).unwrap()
     };
     assert_eq!(stale(&root.join("infra/terraform")).trim(), "[]");

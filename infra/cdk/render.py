@@ -1,6 +1,6 @@
 """Renders the CDK example and holds it against the templates; each line is a finding.
 
-usage: check.py
+usage: render.py [APP]
 
 It needs node and aws-cdk-lib (186 MB), which `make cdk` installs in target/cdk. Without them nothing is checked, and `missing` says
 why.
