@@ -31,6 +31,7 @@ STACKS = {
     "grants": "writerlink-grants",
     "route": "writerlink-route",
     "trail-alarms": "writerlink-trail",
+    "database-login": "writerlink-login",
 }
 
 
