@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra rootfs sbom simulate model chaos zoo lint prose advisories footprint idle page bench burst throughput soak reads micro resolvers stop drill
+.PHONY: help venv test infra cdk image rootfs sbom simulate model chaos zoo lint prose advisories footprint idle page bench burst throughput soak reads micro resolvers stop drill
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -28,8 +28,22 @@ test: venv infra ## Runs every test, checks infra/, and fails over a real databa
 	$(CARGO) test --locked --workspace
 	$(VENV)/bin/python tests/drill/run.py --bounded --figures target/drill-bounded.json target/debug/writerlink
 
-infra: venv ## Checks the templates and the Dockerfile with cfn-lint and checkov; any finding is an error.
+infra: venv ## Checks templates, Terraform, workflows, dashboards and Dockerfile; any finding is an error.
 	$(VENV)/bin/python infra/lint.py
+
+cdk: venv ## Installs aws-cdk-lib in target/cdk (186 MB, needs node and npm) and renders the CDK example.
+	@mkdir -p target/cdk && cp infra/cdk/package.json infra/cdk/package-lock.json target/cdk/
+	npm ci --prefix target/cdk --ignore-scripts --no-audit --no-fund
+	$(VENV)/bin/python infra/cdk/render.py
+
+# RUST_DIGEST and BASE_DIGEST are asked for; TAG, PLATFORM and ENGINE may be given, and PUSH=1 pushes the image.
+image: export RUST_DIGEST := $(RUST_DIGEST)
+image: export BASE_DIGEST := $(BASE_DIGEST)
+image: export TAG := $(TAG)
+image: export PLATFORM := $(PLATFORM)
+image: export ENGINE := $(ENGINE)
+image: ## Builds the container image with docker, podman or buildah, whichever is there.
+	$(PYTHON) infra/image.py $(if $(PUSH),--push) $(if $(DRY_RUN),--dry-run)
 
 # Needs root, for a chroot as another user; nothing outside target/rootfs is written.
 rootfs: venv ## Assembles the image's file tree and runs demo, run and healthcheck in it as uid 65532, read-only.

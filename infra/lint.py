@@ -1,4 +1,6 @@
-"""Checks the templates with cfn-lint and with rules of ours (rules.py), and templates and Dockerfile with checkov. Any finding fails.
+"""Checks the templates with cfn-lint and with rules of ours (rules.py), the Terraform modules with terraform/check.py, the GitHub
+workflows with workflows.py, the dashboard with grafana.py and the CDK example with cdk/render.py, and templates, Dockerfile and
+modules with checkov. Any finding fails.
 
 A check of checkov that does not fit is skipped where it does not fit, with its reason beside it; a skip without a
 reason fails too.
@@ -13,9 +15,15 @@ from pathlib import Path
 from rules import Rules
 
 HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "terraform"), str(HERE / "cdk")]
+import check as terraform
+import grafana
+import render
+import workflows
+
 BIN = Path(sys.executable).parent
 TEMPLATES = sorted(HERE.glob("*.yaml"))
-FRAMEWORKS = ["cloudformation", "dockerfile"]
+FRAMEWORKS = ["cloudformation", "dockerfile", "terraform"]
 
 # What `aws cloudformation deploy` sends without a bucket (CloudFormation user guide, "Quotas": template body in a request).
 TEMPLATE_BYTES_MAX = 51_200
@@ -42,6 +50,21 @@ def checkov():
     return reports
 
 
+def other_checks():
+    """The findings in what is no template, and how many each check has."""
+    modules, looked = terraform.findings()
+    found = {f"{looked} Terraform folders: check.py": [f"terraform/{line}" for line in modules]}
+    flows = workflows.WORKFLOWS
+    found[f"{len(flows)} workflows: workflows.py"] = [line for path in flows for line in workflows.findings(path)]
+    found["grafana.py"] = grafana.findings()
+    why = render.missing()
+    if why:
+        print(f"infra: NOT CHECKED: the CDK example (infra/cdk): {why}")
+    else:
+        found["CDK example: render.py"] = render.findings()
+    return [line for lines in found.values() for line in lines], ", ".join(f"{name} {len(lines)}" for name, lines in found.items())
+
+
 def main():
     findings = cfn_lint()
     if findings:
@@ -51,6 +74,8 @@ def main():
     rules = Rules()
     own = [line for path in TEMPLATES for line in rules.findings(path)]
     faults += own
+    others, counted = other_checks()
+    faults += others
     passed, skips = 0, []
     for report in checkov():
         results = report["results"]
@@ -72,7 +97,8 @@ def main():
     verdict = "FAILED" if findings or faults else "ok"
     print(
         f"infra: {verdict}. {len(TEMPLATES)} templates: cfn-lint {'has findings' if findings else '0 findings'}, rules.py {len(own)}; "
-        f"with the Dockerfile: checkov {passed} passed, {len(faults) - len(own)} failed, {len(skips)} skipped with their reasons"
+        f"{counted}; "
+        f"all of infra/: checkov {passed} passed, {len(faults) - len(own) - len(others)} failed, {len(skips)} skipped with their reasons"
     )
     sys.exit(verdict != "ok")
 

@@ -26,6 +26,10 @@ TREE = ROOT / "target/rootfs"
 MINISTACK = Path(sys.executable).parent / "ministack"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 NONROOT = 65532
+
+# What HAProxy and the agent of a relay share (infra/relay.yaml).
+SHARED = "run/haproxy"
+VOLUME = ROOT / "target/rootfs-volume"
 PATIENCE_S = 60
 
 # Mounts are private to the namespace, so nothing has to be taken down. The bounding set keeps what chroot itself needs to get
@@ -35,10 +39,23 @@ set -e
 mount --make-rprivate /
 mount --bind "$1" "$1"
 mount -o remount,bind,ro,nosuid,nodev "$1"
-tree=$1; shift
+mount --bind "$2" "$1/%s"
+tree=$1; shift 2
 cd /
 exec setpriv --no-new-privs --bounding-set=-all,+sys_chroot,+setuid,+setgid --inh-caps=-all chroot --userspec=%d:%d --groups= "$tree" "$@"
-""" % (NONROOT, NONROOT)
+""" % (SHARED, NONROOT, NONROOT)
+
+# A relay's configuration asks AWS nothing, so its load balancer need not be there.
+RELAY_CONFIG = """
+[[route]]
+source = "orders"
+strategy = "relay"
+target_group = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/orders/73e2d6bc24d8a067"
+relay.listen = 13306
+[route.instances]
+orders-1 = "10.0.1.10"
+orders-2 = "10.0.2.10"
+"""
 
 CONFIG = """
 [worker]
@@ -76,11 +93,24 @@ def assemble(binary):
         shutil.copy(CERTIFICATES, TREE / "etc/ssl/certs")
     (TREE / "etc/passwd").write_text(f"root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:{NONROOT}:{NONROOT}:nonroot:/home/nonroot:/sbin/nologin\n")
     (TREE / "etc/group").write_text(f"root:x:0:\nnonroot:x:{NONROOT}:\n")
+    (TREE / SHARED).mkdir(parents=True)
+    (TREE / SHARED).chmod(0o700)
+    os.chown(TREE / SHARED, NONROOT, NONROOT)
+    make_volume()
+
+
+def make_volume():
+    """An empty volume with owner and mode of the image's folder, as ECS makes it for a path that VOLUME names."""
+    shutil.rmtree(VOLUME, ignore_errors=True)
+    VOLUME.mkdir()
+    of_image = (TREE / SHARED).stat()
+    VOLUME.chmod(of_image.st_mode & 0o777)
+    os.chown(VOLUME, of_image.st_uid, of_image.st_gid)
 
 
 def inside(*arguments, env=None):
     """The program in the tree, started as ECS would: with its own variables and none of ours."""
-    entered = ["unshare", "--mount", "--", "/bin/sh", "-c", ENTER, "sh", TREE, "/writerlink", *arguments]
+    entered = ["unshare", "--mount", "--", "/bin/sh", "-c", ENTER, "sh", TREE, VOLUME, "/writerlink", *arguments]
     return subprocess.Popen(
         entered, env={"PATH": os.environ["PATH"], **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
@@ -146,10 +176,24 @@ def work(env):
     assert "unwell" in out and "fix:" in err, (out, err)
 
 
+def relay():
+    """`relay config` writes into the shared folder as the image's user, and into no folder of root's."""
+    env = {"WRITERLINK_CONFIG_TEXT": RELAY_CONFIG, "AWS_REGION": "us-east-1"}
+    says(0, "relay", "config", "--to", f"/{SHARED}", env=env)
+    written = [path for path in VOLUME.rglob("*") if path.is_file()]
+    assert VOLUME / "haproxy.cfg" in written, written
+    assert all(path.stat().st_uid == NONROOT for path in written), written
+    os.chown(VOLUME, 0, 0)
+    says(1, "relay", "config", "--to", f"/{SHARED}", env=env)
+    make_volume()
+    return len(written)
+
+
 def main():
     if os.geteuid() != 0:
         sys.exit("rootfs: a chroot as another user needs root; run it as root, or in a virtual machine")
     assemble(Path(sys.argv[1]).resolve())
+    shared = relay()
     story, _ = says(0, "demo")
     port, aws = free_port(), free_port()
     env = {
@@ -172,7 +216,8 @@ def main():
     size = sum(path.stat().st_size for path in files)
     print(
         f"rootfs: ok. {len(files)} files, {size / 1e6:.1f} MB; as uid {NONROOT} with no capability on a read-only root: demo told "
-        f"{len(story.splitlines())} lines, run was healthy and ended on SIGTERM, healthcheck said 0 and then 1"
+        f"{len(story.splitlines())} lines, run was healthy and ended on SIGTERM, healthcheck said 0 and then 1, "
+        f"relay config wrote {shared} files to /{SHARED} and none when it belonged to root"
     )
 
 

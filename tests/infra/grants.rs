@@ -196,3 +196,17 @@ fn with_gateway_endpoints_the_tasks_reach_their_prefix_lists_on_443() {
         ["10.0.0.0/16", "pl-02cd2c6b012345678"]
     );
 }
+
+#[test]
+fn only_the_worker_gets_the_database_logins_and_only_those() {
+    let users = [
+        "arn:aws:rds-db:us-east-1:123456789012:dbuser:cluster-ABCDEFGHIJKL01234/writerlink",
+        "arn:aws:rds-db:us-east-1:123456789012:dbuser:db-12ABC34DEFG5HIJ6KLMNOP78QR/writerlink",
+    ];
+    let mut all = parameters(ACCOUNT);
+    all["database-login"] = json!({"DatabaseUserArns": users.join(",")});
+    let policy = &resolved(&all)["database-login"]["LoginPolicy"];
+    assert_eq!(policy["Roles"], json!(["writerlink-worker-us-east-1"]));
+    let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+    assert_eq!(*statements, [json!({"Effect": "Allow", "Action": "rds-db:connect", "Resource": users})]);
+}

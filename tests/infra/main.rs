@@ -18,7 +18,9 @@ mod rig;
 mod stacks;
 #[path = "../support/mod.rs"]
 mod support;
+mod terraform;
 mod tidy;
+mod tools;
 mod trail;
 #[allow(dead_code, reason = "the wire tests use the rest of it")]
 #[path = "../support/trial.rs"]

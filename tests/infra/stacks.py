@@ -32,6 +32,7 @@ STACKS = {
     "route": "writerlink-route",
     "trail-alarms": "writerlink-trail",
     "relay": "writerlink-relay",
+    "database-login": "writerlink-login",
 }
 
 

@@ -1,0 +1,32 @@
+# Written by ../generate.py from ../../grants.yaml. Change the template and run it again.
+
+terraform {
+  required_version = ">= 1.5"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.0"
+    }
+  }
+}
+
+locals {
+  # A parameter that is null is left out, and the template's default counts.
+  parameters = {
+    WriterlinkStack     = var.writerlink_stack
+    TargetGroupArns     = var.target_group_arns == null ? null : join(",", var.target_group_arns)
+    MoreTargetGroupArns = var.more_target_group_arns == null ? null : join(",", var.more_target_group_arns)
+    ListenerArns        = var.listener_arns == null ? null : join(",", var.listener_arns)
+    InstanceGroupArns   = var.instance_group_arns == null ? null : join(",", var.instance_group_arns)
+  }
+}
+
+resource "aws_cloudformation_stack" "this" {
+  # checkov:skip=CKV_AWS_124: the caller chooses who gets the events of a stack (notification_arns)
+  name              = var.stack_name
+  template_body     = file("${path.module}/../../grants.yaml")
+  parameters        = { for key, value in local.parameters : key => value if value != null }
+  capabilities      = ["CAPABILITY_NAMED_IAM"]
+  notification_arns = var.notification_arns
+  tags              = var.tags
+}

@@ -1,0 +1,31 @@
+# Written by ../generate.py from ../../route.yaml. Change the template and run it again.
+
+terraform {
+  required_version = ">= 1.5"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.0"
+    }
+  }
+}
+
+locals {
+  # A parameter that is null is left out, and the template's default counts.
+  parameters = {
+    WriterlinkStack = var.writerlink_stack
+    RouteName       = var.route_name
+    SourceArn       = var.source_arn
+    EventIds        = var.event_ids == null ? null : join(",", var.event_ids)
+    AlarmTopicArn   = var.alarm_topic_arn
+  }
+}
+
+resource "aws_cloudformation_stack" "this" {
+  # checkov:skip=CKV_AWS_124: the caller chooses who gets the events of a stack (notification_arns)
+  name              = var.stack_name
+  template_body     = file("${path.module}/../../route.yaml")
+  parameters        = { for key, value in local.parameters : key => value if value != null }
+  notification_arns = var.notification_arns
+  tags              = var.tags
+}
