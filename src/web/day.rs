@@ -93,7 +93,7 @@ fn mark(moved: &Move, now: Timestamp) -> Markup {
     let tone = moved.tone();
     let (y, height) = match tone {
         Tone::Good | Tone::Bad => ("3", "12"),
-        Tone::Held | Tone::UnderWay => ("5", "8"),
+        Tone::Held | Tone::UnderWay | Tone::Warning => ("5", "8"),
         Tone::Plain | Tone::Unknown => ("7", "4"),
     };
     let title = html! { title { (format_args!("{} {}", moved.began(), moved.word())) } };

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use maud::{Markup, html};
+
+use crate::web::parts::cut;
 use writerlink_core::ledger::record::{Entry, RecordKind, RecordedTrigger};
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::names::{InstanceId, RouteName};
@@ -25,6 +28,8 @@ pub(super) struct Move {
     pub(super) outcome: Option<Outcome>,
     pub(super) reason: Option<Reason>,
     pub(super) instance: Option<InstanceId>,
+    /// The operator's command that caused it.
+    pub(super) command: Option<CommandText>,
     /// The time of the evidence.
     pub(super) evidence_at: Option<Timestamp>,
     /// When its end was recorded.
@@ -73,6 +78,7 @@ impl Move {
             outcome: own.iter().rev().find_map(|e| e.outcome),
             reason: own.iter().rev().find_map(|e| e.reason),
             instance: desired.map(|(instance, _)| instance.clone()),
+            command: entries.iter().find_map(|e| e.trigger.as_ref().and_then(CommandText::of)),
             evidence_at: entries.iter().find_map(|e| e.trigger.as_ref().map(RecordedTrigger::at)),
             ended: own.iter().rfind(end).map(|e| e.at),
             took: own.iter().map(|e| e.took()).max().unwrap_or_default(),
@@ -131,6 +137,37 @@ impl Move {
     }
 }
 
+/// An operator's command as it is recorded: command, until when, who, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CommandText {
+    /// `pause until 2026-05-06T23:00:00.000Z`.
+    command: String,
+    by: String,
+    reason: String,
+}
+
+impl CommandText {
+    /// Of a trigger, if it is a command.
+    pub(super) fn of(trigger: &RecordedTrigger) -> Option<Self> {
+        let RecordedTrigger::Command { by, text, .. } = trigger else {
+            return None;
+        };
+        let (command, reason) = text.split_once(&format!(" by {by}: ")).unwrap_or((text, ""));
+        Some(Self { command: command.to_owned(), by: by.clone(), reason: reason.to_owned() })
+    }
+
+    pub(super) fn shown(&self) -> Markup {
+        let short = |text: &str| cut(text, COMMAND_CHARS_MAX, "…");
+        html! {
+            div { strong { (short(&self.command)) } " by " (short(&self.by)) }
+            @if !self.reason.is_empty() { div { span.dim { "reason: " (short(&self.reason)) } } }
+        }
+    }
+}
+
+/// How many characters of each part of a command are shown.
+const COMMAND_CHARS_MAX: usize = 200;
+
 /// Whether a record is about the attempt, not about its later effect.
 fn is_of_the_attempt(kind: RecordKind) -> bool {
     !matches!(
@@ -159,6 +196,8 @@ pub(super) enum Tone {
     Plain,
     /// It could not be determined.
     Unknown,
+    /// A person has to look, though no client is affected by it alone.
+    Warning,
 }
 
 impl Tone {
@@ -171,6 +210,7 @@ impl Tone {
             Self::UnderWay => "→",
             Self::Plain => "·",
             Self::Unknown => "?",
+            Self::Warning => "!",
         }
     }
 
