@@ -33,6 +33,12 @@ const WATCHED_FOR: Duration = Duration::from_secs(15);
 /// Up to how many routes a viewer waits for the whole round: the load balancer allows them within ten seconds.
 const WHOLE_MAX: usize = 100;
 
+/// How far apart the reads of routes are that are neither viewed nor wrong.
+const BETWEEN_CALM_READS: Duration = Duration::from_millis(200);
+
+/// The urgency of a route that was not read yet. Wrong and viewed ones come before it, all others after it.
+const UNREAD: u8 = 2;
+
 /// The newest reading of every route.
 pub(super) struct Board {
     pub(super) routes: Arc<[Route]>,
@@ -46,20 +52,14 @@ pub(super) struct Board {
 
 /// A survey of a route without its records, and when it was made.
 #[derive(Clone)]
-struct Reading {
+struct LastRead {
     at: Duration,
     survey: Arc<RouteSurvey>,
 }
 
-impl Reading {
-    fn is_due(&self, now: Duration) -> bool {
-        now.saturating_sub(self.at) >= REFRESHED_EVERY
-    }
-}
-
 #[derive(Default)]
 struct Readings {
-    newest: Vec<Option<Reading>>,
+    newest: Vec<Option<LastRead>>,
     /// Routes that differ by the worker's last reconcile pass.
     differ: BTreeSet<usize>,
     /// The routes of the page that was viewed last, and when.
@@ -70,7 +70,18 @@ struct Readings {
 
 impl Readings {
     fn is_due(&self, place: usize, now: Duration) -> bool {
-        self.newest.get(place).is_some_and(|reading| reading.as_ref().is_none_or(|read| read.is_due(now)))
+        let Some(reading) = self.newest.get(place) else {
+            return false;
+        };
+        let fresh_for = if self.urgency(place).0 < UNREAD { REFRESHED_EVERY } else { self.calm() };
+        reading.as_ref().is_none_or(|read| now.saturating_sub(read.at) >= fresh_for)
+    }
+
+    /// How long a reading counts of a route that is neither viewed nor wrong: an open page that reloads all day
+    /// takes half of what the load balancer allows a viewer.
+    fn calm(&self) -> Duration {
+        let routes = u32::try_from(self.newest.len()).unwrap_or(u32::MAX);
+        REFRESHED_EVERY.max(BETWEEN_CALM_READS * routes)
     }
 
     /// The lowest is read first.
@@ -80,8 +91,8 @@ impl Readings {
         let class = match reading {
             _ if wrong || self.differ.contains(&place) => 0,
             _ if self.viewed.contains(&place) => 1,
-            None => 2,
-            Some(_) => 3,
+            None => UNREAD,
+            Some(_) => UNREAD + 1,
         };
         (class, reading.map(|read| read.at))
     }
@@ -151,7 +162,7 @@ impl Board {
             () = self.clock.sleep(PATIENCE) => {}
         }
         let newest = self.readings();
-        let survey = |reading: &Option<Reading>| reading.as_ref().map(|read| Arc::clone(&read.survey));
+        let survey = |reading: &Option<LastRead>| reading.as_ref().map(|read| Arc::clone(&read.survey));
         Known { surveys: newest.newest.iter().map(survey).collect() }
     }
 
@@ -216,7 +227,7 @@ impl Board {
             // The page of a route reads them itself; of a thousand routes they are a hundred megabytes.
             survey.records = survey.records.map(|_| Vec::new());
             if let Some(slot) = readings.newest.get_mut(*place) {
-                *slot = Some(Reading { at, survey: Arc::new(survey) });
+                *slot = Some(LastRead { at, survey: Arc::new(survey) });
             }
         }
         drop(readings);

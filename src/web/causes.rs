@@ -16,13 +16,13 @@ const ERROR_CHARS_MAX: usize = 400;
 
 /// Why something could not be read. Calls that fail in the same way have the same cause.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Cause {
+enum ReadFailure {
     NoCredentials,
     Calls(ErrorKind),
     Other(String),
 }
 
-impl Cause {
+impl ReadFailure {
     fn of(why: &Unread) -> Self {
         match why {
             Unread::Call(error) if error.code == NO_CREDENTIALS => Self::NoCredentials,
@@ -63,11 +63,11 @@ struct Kept {
 
 /// The causes of everything that could not be read.
 #[derive(Default)]
-pub(super) struct Causes(BTreeMap<Cause, Kept>);
+pub(super) struct Causes(BTreeMap<ReadFailure, Kept>);
 
 impl Causes {
     fn add(&mut self, part: &'static str, why: &Unread) {
-        let kept = self.0.entry(Cause::of(why)).or_default();
+        let kept = self.0.entry(ReadFailure::of(why)).or_default();
         *kept.parts.entry(part).or_default() += 1;
         if kept.example.is_empty() && matches!(why, Unread::Call(_)) {
             kept.example = why.to_string();
@@ -84,7 +84,9 @@ impl Causes {
         ];
         let groups = survey.groups.iter().map(|group| ("target group", group.rows.as_ref().err()));
         for (part, why) in parts.into_iter().chain(groups) {
-            why.into_iter().for_each(|why| self.add(part, why));
+            if let Some(why) = why {
+                self.add(part, why);
+            }
         }
         // State and records that could not be read have said why.
         if let (Ok(_), Ok(_), Err(why)) = (&survey.state, &survey.records, &survey.chain_end) {
@@ -96,7 +98,9 @@ impl Causes {
         let parts =
             [("queue", queue.depth.as_ref().err()), ("dead letters", queue.dead_letters.as_ref().err())];
         for (part, why) in parts {
-            why.into_iter().for_each(|why| self.add(part, why));
+            if let Some(why) = why {
+                self.add(part, why);
+            }
         }
     }
 

@@ -52,7 +52,7 @@ pub(super) fn state(survey: &RouteSurvey, view: &RouteView) -> Markup {
 }
 
 /// A reason without the desired target, which has a column of its own.
-fn beside_columns(why: &str) -> &str {
+pub(super) fn beside_columns(why: &str) -> &str {
     let parts = why.split_once("; actual: ").filter(|(desired, _)| desired.starts_with("desired: "));
     parts.map_or(why, |(_, actual)| actual)
 }
@@ -105,7 +105,7 @@ fn place_of(desired: &Desired) -> Markup {
 
 fn place(instance: &str, targets: &[Target]) -> Markup {
     html! {
-        div { (instance) }
+        div.target { (instance) }
         @for target in targets.iter().take(TARGETS_SHOWN) { div { code { (maud::display(target)) } } }
     }
 }
@@ -119,6 +119,7 @@ pub(super) fn actual(view: &RouteView) -> Markup {
     groups.sort_by_key(|group| group.weight.unwrap_or_default() == 0);
     let more = groups.len().saturating_sub(GROUPS_SHOWN);
     html! {
+        div.target {}
         @if groups.is_empty() { (not_read()) }
         @for group in groups.iter().take(GROUPS_SHOWN) {
             @if let Some(instance) = &group.instance {

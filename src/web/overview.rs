@@ -100,13 +100,11 @@ impl Overview<'_> {
         table(room, caption, heads, &self.choice.places, |place| {
             let name = self.routes.get(*place).map_or("", |route| route.name.as_str());
             let link = html! { a href={ "/routes/" (name) } { (name) } };
-            match self.known.survey(*place) {
-                Some(survey) => cells_of(survey, &link, self.now),
-                None => {
-                    let state = badge(Tone::Unknown, Listed::NotYet.as_str());
-                    [link, state, not_read(), not_read(), not_read(), not_read()]
-                }
+            if let Some(survey) = self.known.survey(*place) {
+                return cells_of(survey, &link, self.now);
             }
+            let state = badge(Tone::Unknown, Listed::NotYet.as_str());
+            [link, state, not_read(), not_read(), not_read(), not_read()]
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::web::parts::{
 };
 use crate::web::query::Query;
 use crate::web::{cells, console, holds, parts};
-use writerlink_core::ledger::record::Entry;
+use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::route::{Route, Strategy, TargetGroup};
 use writerlink_core::model::time::Timestamp;
@@ -45,7 +45,7 @@ impl RoutePage<'_> {
         let room = &mut Room(ROOM);
         let main = html! {
             h1 { (name.as_str()) }
-            p.lead { (badge(tone, survey.assessment.health.as_str())) " " (cells::shortened(&view.why)) }
+            p.lead { (badge(tone, survey.assessment.health.as_str())) " " (cells::shortened(cells::beside_columns(&view.why))) }
             (self.causes().banners())
             p.dim { "Read at " (time(survey.at, now)) "." }
             (self.targets(room, &view))
@@ -146,9 +146,12 @@ fn what(stored: &StoredRecord) -> Markup {
 
 /// The command, if it is one, and the note.
 fn details(entry: &Entry) -> Markup {
+    let command = entry.trigger.as_ref().and_then(CommandText::of);
+    // The note of a command says the same.
+    let is_command = entry.kind == RecordKind::Command && command.is_some();
     html! {
-        @if let Some(command) = entry.trigger.as_ref().and_then(CommandText::of) { (command.shown()) }
-        @if !entry.note.is_empty() { div { (cut(&entry.note, TEXT_CHARS_MAX, "…")) } }
+        @if let Some(command) = command { (command.shown()) }
+        @if !entry.note.is_empty() && !is_command { div { (cut(&entry.note, TEXT_CHARS_MAX, "…")) } }
     }
 }
 
