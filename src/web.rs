@@ -10,6 +10,7 @@ mod causes;
 mod cells;
 mod chart;
 mod choice;
+mod command;
 mod console;
 mod day;
 mod guard;
@@ -26,6 +27,7 @@ mod route;
 mod server;
 mod shared;
 mod site;
+mod tone;
 mod transition;
 mod transition_info;
 

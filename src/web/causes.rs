@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use crate::web::moves::Tone;
 use crate::web::parts;
 use crate::web::parts::badge;
+use crate::web::tone::Tone;
 use writerlink_engine::ports::{ErrorKind, NO_CREDENTIALS, NoRecords};
 use writerlink_engine::survey::{QueueSurvey, RouteSurvey, Unread};
 

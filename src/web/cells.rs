@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use crate::web::moves::Tone;
 use crate::web::parts;
 use crate::web::parts::{badge, instant, not_read, time, transition_link};
+use crate::web::tone::Tone;
 use writerlink_core::evidence::desired::Desired;
 use writerlink_core::ledger::record::RecordKind;
 use writerlink_core::model::outcome::Outcome;

@@ -5,11 +5,14 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use crate::web::bars::extent;
-use crate::web::history::LOOK_BACK;
-use crate::web::moves::{Move, Tone};
+use crate::web::moves::Move;
 use crate::web::parts::badge;
+use crate::web::tone::Tone;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::text::span;
+
+/// How far back the chart goes.
+pub(super) const LOOK_BACK: Duration = Duration::from_hours(30 * 24);
 
 /// How many moves are drawn, the newest: more could not be distinguished, and the page is limited.
 const POINTS_MAX: usize = 200;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use crate::web::bars::extent;
-use crate::web::moves::{Move, Tone};
+use crate::web::moves::Move;
 use crate::web::parts::{Room, table};
+use crate::web::tone::Tone;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;
 

@@ -1,7 +1,5 @@
 //! `/transitions`: the transitions of up to thirty days, filtered, and how long each move took to serve.
 
-use std::time::Duration;
-
 use maud::{Markup, html};
 
 use crate::web::causes::Causes;
@@ -16,9 +14,6 @@ use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::Cause;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::ports::NoRecords;
-
-/// How far back the chart goes.
-pub(super) const LOOK_BACK: Duration = Duration::from_hours(30 * 24);
 
 /// How many records are read for it. A move has about five, of some 2 KB.
 pub(super) const RECORDS_MAX: usize = 3_000;

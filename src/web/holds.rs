@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::web::moves::Tone;
 use crate::web::parts::{Room, badge, not_read, section, table, time};
+use crate::web::tone::Tone;
 use writerlink_core::ledger::holds::ActiveSuspension;
 use writerlink_core::ledger::state::Assignment;
 use writerlink_core::model::names::RouteName;

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use crate::web::bars::{Shape, swatch};
-use crate::web::moves::Tone;
 use crate::web::parts::badge;
+use crate::web::tone::Tone;
 use writerlink_core::status::health::RouteHealth;
 
 /// The states of a route.

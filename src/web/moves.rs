@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use maud::{Markup, html};
-
-use crate::web::parts::cut;
+use crate::web::command::CommandText;
+use crate::web::tone::Tone;
 use writerlink_core::ledger::record::{Entry, RecordKind, RecordedTrigger};
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::time::Timestamp;
-use writerlink_core::status::health::RouteHealth;
 use writerlink_core::status::last_move::{Phase, phases};
 use writerlink_engine::ports::StoredRecord;
 use writerlink_engine::text::span;
@@ -137,37 +135,6 @@ impl Move {
     }
 }
 
-/// An operator's command as it is recorded: command, until when, who, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CommandText {
-    /// `pause until 2026-05-06T23:00:00.000Z`.
-    command: String,
-    by: String,
-    reason: String,
-}
-
-impl CommandText {
-    /// Of a trigger, if it is a command.
-    pub(super) fn of(trigger: &RecordedTrigger) -> Option<Self> {
-        let RecordedTrigger::Command { by, text, .. } = trigger else {
-            return None;
-        };
-        let (command, reason) = text.split_once(&format!(" by {by}: ")).unwrap_or((text, ""));
-        Some(Self { command: command.to_owned(), by: by.clone(), reason: reason.to_owned() })
-    }
-
-    pub(super) fn shown(&self) -> Markup {
-        let short = |text: &str| cut(text, COMMAND_CHARS_MAX, "…");
-        html! {
-            div { strong { (short(&self.command)) } " by " (short(&self.by)) }
-            @if !self.reason.is_empty() { div { span.dim { "reason: " (short(&self.reason)) } } }
-        }
-    }
-}
-
-/// How many characters of each part of a command are shown.
-const COMMAND_CHARS_MAX: usize = 200;
-
 /// Whether a record is about the attempt, not about its later effect.
 fn is_of_the_attempt(kind: RecordKind) -> bool {
     !matches!(
@@ -178,73 +145,4 @@ fn is_of_the_attempt(kind: RecordKind) -> bool {
             | RecordKind::RelaysSwitched
             | RecordKind::NotSwitched
     )
-}
-
-/// The rating of a state or record: a CSS class with a colour, repeated by a sign and a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
-#[strum(serialize_all = "kebab-case")]
-pub(super) enum Tone {
-    /// As it should be.
-    Good,
-    /// A person has to act.
-    Bad,
-    /// Held by a rule or a person.
-    Held,
-    /// In progress.
-    UnderWay,
-    /// Nothing had to be done.
-    Plain,
-    /// It could not be determined.
-    Unknown,
-    /// A person has to look, though no client is affected by it alone.
-    Warning,
-}
-
-impl Tone {
-    /// The sign beside the word.
-    pub(super) fn sign(self) -> &'static str {
-        match self {
-            Self::Good => "✓",
-            Self::Bad => "✕",
-            Self::Held => "‖",
-            Self::UnderWay => "→",
-            Self::Plain => "·",
-            Self::Unknown => "?",
-            Self::Warning => "!",
-        }
-    }
-
-    /// Of a record, or of an attempt by its last one.
-    pub(super) fn of(kind: RecordKind, outcome: Option<Outcome>) -> Self {
-        match outcome {
-            Some(Outcome::Moved | Outcome::Registered) => Self::Good,
-            Some(Outcome::Failed | Outcome::Rejected) => Self::Bad,
-            Some(Outcome::Paused | Outcome::Observed) => Self::Held,
-            Some(Outcome::AlreadyThere | Outcome::Superseded | Outcome::Duplicate | Outcome::Ignored) => {
-                Self::Plain
-            }
-            None => Self::of_kind(kind),
-        }
-    }
-
-    fn of_kind(kind: RecordKind) -> Self {
-        match kind {
-            RecordKind::TargetHealthy | RecordKind::RelaysSwitched => Self::Good,
-            RecordKind::TargetNotHealthy | RecordKind::NotSwitched => Self::Bad,
-            RecordKind::DriftDetected | RecordKind::Recovered | RecordKind::Adopted => Self::Held,
-            RecordKind::Started | RecordKind::Resumed | RecordKind::Deferred => Self::UnderWay,
-            RecordKind::Finished | RecordKind::Command | RecordKind::TargetRemoved => Self::Plain,
-        }
-    }
-
-    /// Of a route.
-    pub(super) fn of_route(health: RouteHealth) -> Self {
-        match health {
-            RouteHealth::InSync => Self::Good,
-            RouteHealth::Converging => Self::UnderWay,
-            RouteHealth::Held => Self::Held,
-            RouteHealth::OutOfSync => Self::Bad,
-            RouteHealth::Unknown => Self::Unknown,
-        }
-    }
 }

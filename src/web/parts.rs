@@ -4,9 +4,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-use crate::web::moves::Tone;
 use crate::web::query::Query;
 use crate::web::shared::REFRESHED_EVERY;
+use crate::web::tone::Tone;
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::provenance::Provenance;

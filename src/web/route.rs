@@ -3,11 +3,12 @@
 use maud::{Markup, html};
 
 use crate::web::causes::Causes;
-use crate::web::moves::{CommandText, Tone};
+use crate::web::command::CommandText;
 use crate::web::parts::{
     Frame, ROOM, Room, badge, cut, fact, instant, not_read, section, table, time, transition_link, way_back,
 };
 use crate::web::query::Query;
+use crate::web::tone::Tone;
 use crate::web::{cells, console, holds, parts};
 use writerlink_core::ledger::record::{Entry, RecordKind};
 use writerlink_core::model::names::RouteName;

@@ -23,7 +23,7 @@ use crate::web::recent::{RECENT_RECORDS_MAX, Recent, since};
 use crate::web::route::{RECORDS_ON_A_PAGE, RoutePage};
 use crate::web::shared::{CachePolicy, REFRESHED_EVERY, Shared};
 use crate::web::transition::SCAN_MAX;
-use crate::web::{console, history, parts, route, transition};
+use crate::web::{chart, console, history, parts, route, transition};
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::route::Route;
@@ -173,7 +173,7 @@ impl Site {
         let (audit, now) = (Arc::clone(&self.audit), self.clock.wall());
         let read = async move {
             let (records, cut_short) =
-                since(audit.as_ref(), now, history::LOOK_BACK, history::RECORDS_MAX).await?;
+                since(audit.as_ref(), now, chart::LOOK_BACK, history::RECORDS_MAX).await?;
             Ok(History { at: now, moves: moves(&records), cut_short })
         };
         self.history.get((), read).await

@@ -3,10 +3,11 @@
 use maud::{Markup, html};
 
 use crate::web::bars::{Shape, Stretch, bar};
-use crate::web::moves::{Move, Tone, moves};
+use crate::web::moves::{Move, moves};
 use crate::web::parts::{
     Frame, ROOM, Room, badge, fact, instant, route_link, section, table, time, transition_link,
 };
+use crate::web::tone::Tone;
 use crate::web::{bars, legend, parts};
 use writerlink_core::ledger::record::{Entry, RecordedTrigger};
 use writerlink_core::model::ids::TransitionId;
