@@ -160,6 +160,9 @@ fn relays(room: &mut Room, survey: &RouteSurvey, view: &RouteView) -> Markup {
     if survey.relays.is_err() {
         return section("Relays", &html! { p { (not_read()) } });
     }
+    if view.relays.is_empty() {
+        return section("Relays", &html! { p { (badge(Tone::Bad, "no relay has reported")) } });
+    }
     let heads = ["Relay", "Forwards to", "Since", "Reported", "Its HAProxy asked"];
     let ago = |text: Option<&str>| {
         let at = text.and_then(Timestamp::parse);

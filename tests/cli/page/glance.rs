@@ -8,6 +8,7 @@ use writerlink_core::evidence::trigger::CommandKind;
 use writerlink_core::model::target::Target;
 use writerlink_engine::ports::ErrorKind;
 use writerlink_sim::faults::{CallSite, Fate, Fault};
+use writerlink_sim::world::instances;
 
 use super::fleet::routes_with_long_names;
 use super::markup::{Tag, tags};
@@ -285,4 +286,27 @@ async fn links_to_the_console_name_group_cluster_and_queue() {
     }
     let first = shown.get("/").await.body;
     assert!(first.contains("/sqs/v3/home?region=us-east-1#/queues/https%3A%2F%2Fsqs."), "{first}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_of_a_relay_route_says_that_no_relay_has_reported() {
+    let mut rig = Rig::new(&[]).await;
+    let members = instances("orders", 3).unwrap();
+    rig.routes = vec![rig.fleet.world.add_relay_route("orders", 3306, &members).unwrap()];
+    let shown = Shown::of(rig).await;
+    let answer = shown.get("/routes/orders").await;
+    is_harmless(&answer);
+    let page = text(&answer);
+    assert!(page.contains("Relays ✕ no relay has reported") && page.contains("Strategy relay"), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_is_not_configured_is_not_found() {
+    let shown = Shown::of(Rig::new(&["orders"]).await).await;
+    for name in ["billing", "%3Cscript%3E"] {
+        let answer = shown.get(&format!("/routes/{name}")).await;
+        assert_eq!(answer.status, 404, "{name}");
+        is_harmless(&answer);
+        assert!(text(&answer).contains("is not a route of this worker"), "{name}");
+    }
 }
