@@ -1,9 +1,9 @@
 //! What was read of every route last. All viewers share it: they must not use up the quotas of the worker.
 //!
-//! A *round* reads each route whose reading is too old, once. It starts when somebody views a page, and ends by
-//! itself, so a page that nobody views costs nothing. The load balancer allows a viewer ten calls a second
-//! ([`writerlink_engine::survey`]): of a thousand routes a round takes 100 s, and so it reads first what a person
-//! has to see first.
+//! A *round* reads each route whose reading is too old, once. It starts when somebody views a page, and
+//! ends by itself, so a page that nobody views costs nothing. The load balancer allows a viewer ten calls a
+//! second ([`writerlink_engine::survey`]): of a thousand routes a round takes 100 s, and so it reads first
+//! what a person has to see first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long after a view its routes are read again and again while a round lasts.
 const WATCHED_FOR: Duration = Duration::from_secs(15);
 
-/// Up to how many routes a viewer waits for the whole round: the load balancer allows them within ten seconds.
+/// Up to how many routes a viewer waits for the whole round: the load balancer allows them within ten
+/// seconds.
 const WHOLE_MAX: usize = 100;
 
 /// How far apart the reads of routes are that are neither viewed nor wrong.
@@ -77,8 +78,8 @@ impl Readings {
         reading.as_ref().is_none_or(|read| now.saturating_sub(read.at) >= fresh_for)
     }
 
-    /// How long a reading counts of a route that is neither viewed nor wrong: an open page that reloads all day
-    /// takes half of what the load balancer allows a viewer.
+    /// How long a reading counts of a route that is neither viewed nor wrong: an open page that reloads all
+    /// day takes half of what the load balancer allows a viewer.
     fn calm(&self) -> Duration {
         let routes = u32::try_from(self.newest.len()).unwrap_or(u32::MAX);
         REFRESHED_EVERY.max(BETWEEN_CALM_READS * routes)

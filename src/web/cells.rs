@@ -154,8 +154,8 @@ fn relays(view: &RouteView) -> Markup {
     }
 }
 
-/// The rows of a group. With `mark_others` a target that writerlink did not put there is marked: not before the
-/// first event, and not in a group without weight, whose target is only registered in advance.
+/// The rows of a group. With `mark_others` a target that writerlink did not put there is marked: not before
+/// the first event, and not in a group without weight, whose target is only registered in advance.
 fn targets(group: &GroupView, mark_others: bool) -> Markup {
     let Some(targets) = &group.targets else {
         return html! { div { (not_read()) } };

@@ -1,4 +1,5 @@
-//! The time to serve of each move over thirty days, as SVG in the page. The sentence above it has the numbers.
+//! The time to serve of each move over thirty days, as SVG in the page. The sentence above it has the
+//! numbers.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Links to the AWS console, where a person goes on from here.
 //!
-//! AWS documents no addresses of its console. These are the ones that the console itself shows, as many public
-//! repositories quote them (`#TargetGroup:targetGroupArn=`, `;is-cluster=`, `/sqs/v3/home`); a changed one leads to
-//! the console's start page.
+//! AWS documents no addresses of its console. These are the ones that the console itself shows, as many
+//! public repositories quote them (`#TargetGroup:targetGroupArn=`, `;is-cluster=`, `/sqs/v3/home`); a
+//! changed one leads to the console's start page.
 
 use maud::{Markup, html};
 
@@ -45,8 +45,8 @@ pub(super) fn database(route: &Route) -> Option<Markup> {
     Some(link(&href, text))
 }
 
-/// A link to a queue, by its URL, or by its name in the account and Region of a target group. A URL that is not
-/// one of AWS has none.
+/// A link to a queue, by its URL, or by its name in the account and Region of a target group. A URL that is
+/// not one of AWS has none.
 pub(super) fn queue(arn: &TargetGroupArn, queue: &str) -> Option<Markup> {
     let place = arn.location();
     let domain = if place.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };

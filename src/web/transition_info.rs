@@ -1,4 +1,5 @@
-//! `writerlink_transition_info`: the newest transition of each route, for annotations beside the other metrics.
+//! `writerlink_transition_info`: the newest transition of each route, for annotations beside the other
+//! metrics.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,8 +14,8 @@ use writerlink_engine::telemetry::event::{EventSink, WorkerEvent};
 /// The labels of one series.
 type Labels = Vec<(&'static str, String)>;
 
-/// The newest transition of each route that this process made. One series a route: a new transition replaces the
-/// last one, so their number stays that of the routes.
+/// The newest transition of each route that this process made. One series a route: a new transition
+/// replaces the last one, so their number stays that of the routes.
 #[derive(Debug, Default)]
 pub(super) struct NewestTransitions(Mutex<BTreeMap<RouteName, Labels>>);
 
