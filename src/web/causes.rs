@@ -119,9 +119,14 @@ impl Causes {
             @for (cause, kept) in self.0.iter().take(CAUSES_SHOWN) {
                 @let (what, remedy) = cause.in_words();
                 div class="banner" {
-                    p { (badge(Tone::Unknown, "Not read")) ": " (parts::cut(what, ERROR_CHARS_MAX, "…")) ". To do: " (remedy) "." }
+                    p {
+                        (badge(Tone::Unknown, "Not read")) ": " (parts::cut(what, ERROR_CHARS_MAX, "…"))
+                        ". To do: " (remedy) "."
+                    }
                     p { "This could not be read: " (kept.in_words()) "." }
-                    @if !kept.example.is_empty() { p.dim { (parts::cut(&kept.example, ERROR_CHARS_MAX, "…")) } }
+                    @if !kept.example.is_empty() {
+                        p.dim { (parts::cut(&kept.example, ERROR_CHARS_MAX, "…")) }
+                    }
                 }
             }
             @if more > 0 { p { "and " (more) " more causes; see `writerlink status`" } }

@@ -180,7 +180,10 @@ impl Counts {
         html! {
             p class="summary" {
                 @for (state, count) in self.by_state.iter().filter(|(_, count)| *count > 0) {
-                    a href=(href(Some(*state))) { (badge(tone(*state), &format!("{count} {}", state.as_str()))) } " "
+                    a href=(href(Some(*state))) {
+                        (badge(tone(*state), &format!("{count} {}", state.as_str())))
+                    }
+                    " "
                 }
                 @if query.state.is_some() { a href=(href(None)) { "all " (self.all) " routes" } }
             }
@@ -199,7 +202,9 @@ fn tone(state: Listed) -> Tone {
 fn messages(name: &str, depth: &Part<Depth>) -> Markup {
     html! {
         @match depth {
-            Ok(Depth { visible, in_flight }) => { (name) ": " (visible) " waiting, " (in_flight) " in flight." }
+            Ok(Depth { visible, in_flight }) => {
+                (name) ": " (visible) " waiting, " (in_flight) " in flight."
+            }
             Err(_) => { (name) ": " (not_read()) "." }
         }
     }

@@ -46,7 +46,10 @@ impl RoutePage<'_> {
         let room = &mut Room(ROOM);
         let main = html! {
             h1 { (name.as_str()) }
-            p.lead { (badge(tone, survey.assessment.health.as_str())) " " (cells::shortened(cells::beside_columns(&view.why))) }
+            p.lead {
+                (badge(tone, survey.assessment.health.as_str())) " "
+                (cells::shortened(cells::beside_columns(&view.why)))
+            }
             (self.causes().banners())
             p.dim { "Read at " (time(survey.at, now)) "." }
             (self.targets(room, &view))
