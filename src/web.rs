@@ -5,18 +5,31 @@
 //! (docs/operations.md, "The page").
 
 mod bars;
+mod board;
+mod causes;
+mod cells;
+mod chart;
 mod choice;
+mod command;
+mod console;
 mod day;
 mod guard;
+mod history;
+mod holds;
+mod legend;
 mod moves;
 mod overview;
 mod parts;
 mod probes;
+mod query;
 mod recent;
+mod route;
 mod server;
 mod shared;
 mod site;
+mod tone;
 mod transition;
+mod transition_info;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,11 +40,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tokio::net::TcpListener;
 
+use crate::web::parts::Frame;
 pub use crate::web::probes::Probes;
 use crate::web::server::Door;
 pub use crate::web::server::{CONNECTIONS_MAX, ConnectionLimits, HEAD_WITHIN, HttpServer, first_end};
 pub use crate::web::shared::REFRESHED_EVERY;
-pub use crate::web::site::Site;
+pub use crate::web::site::{Installed, Site};
 use writerlink_engine::telemetry::event::EventSink;
 
 /// The most bytes of a page, checked by tests: it has to load quickly through a slow session.
@@ -67,6 +81,6 @@ pub fn answer(
 }
 
 async fn nothing_here() -> Response {
-    let page = parts::notice(None, "Not found", "There is no such page", "");
+    let page = parts::notice(&Frame::bare(), "Not found", "There is no such page", "");
     parts::shown(StatusCode::NOT_FOUND, page)
 }

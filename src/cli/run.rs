@@ -15,7 +15,7 @@ use writerlink_core::model::ids::Owner;
 use writerlink_core::model::route::Route;
 use writerlink_engine::attempt::{Attempts, Reconciler, RecordAuthor};
 use writerlink_engine::ports::{ErrorKind, Ports};
-use writerlink_engine::telemetry::event::EventSinks;
+use writerlink_engine::telemetry::event::{EventSink, EventSinks};
 use writerlink_engine::telemetry::tracing_sink::TracingSink;
 use writerlink_engine::worker::{Limits, Until, VISIBILITY, Worker};
 
@@ -39,8 +39,9 @@ pub(super) async fn run(until: Until, global: &Global, session: &mut Session<'_>
     tracing::info!(event = "started", "{started}");
 
     let reconciler = reconciler(&config, &ports, process.owner);
-    let probes = Arc::clone(&served.probes);
-    let observers = Arc::new(EventSinks(vec![Arc::new(TracingSink), probes]));
+    let mut observers: Vec<Arc<dyn EventSink>> = vec![Arc::new(TracingSink)];
+    observers.append(&mut served.observers);
+    let observers = Arc::new(EventSinks(observers));
     let limits = limits(&config);
     let worker = Worker::new(&ports, Arc::new(reconciler), routes, observers, limits);
     Ok(work(&worker, until, &process.stops, &mut served).await)

@@ -9,7 +9,7 @@ use axum::Router;
 use crate::cli::failure::{Exit, Failure};
 use crate::config::{Config, PageAddress};
 use crate::web;
-use crate::web::{ConnectionLimits, HttpServer, Probes, Site};
+use crate::web::{ConnectionLimits, HttpServer, Installed, Probes, Site};
 use writerlink_core::model::route::Route;
 use writerlink_engine::ports::Ports;
 use writerlink_engine::telemetry::event::EventSink;
@@ -17,7 +17,7 @@ use writerlink_engine::telemetry::event::EventSink;
 /// What answers.
 pub(super) struct Served {
     /// Has to be told what happens.
-    pub(super) probes: Arc<Probes>,
+    pub(super) observers: Vec<Arc<dyn EventSink>>,
     servers: Vec<HttpServer>,
 }
 
@@ -50,8 +50,11 @@ pub(super) async fn listen(
 ) -> Result<Served, Failure> {
     let worker = &config.worker;
     let probes = Probes::new(ports, routes, &config.provenance.installation);
-    let everything = || {
-        let site = Site::new(ports, Arc::clone(routes), Some(config.provenance.clone()));
+    let mut observers: Vec<Arc<dyn EventSink>> = vec![Arc::clone(&probes) as _];
+    let mut everything = || {
+        let installed = Installed { provenance: config.provenance.clone(), queue: config.queue.to_string() };
+        let site = Site::new(ports, Arc::clone(routes), Some(installed));
+        observers.push(Arc::clone(&site) as _);
         probes.router().merge(site.router())
     };
     let health = worker.health_address;
@@ -66,7 +69,7 @@ pub(super) async fn listen(
         }
         PageAddress::Off => servers.push(answer(HEALTH, health, probes.router(), terms).await?),
     }
-    Ok(Served { probes, servers })
+    Ok(Served { observers, servers })
 }
 
 /// What is answered, and the setting that says where.

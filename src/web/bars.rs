@@ -79,6 +79,16 @@ pub(super) fn bar(whole: Duration, stretches: &[Stretch]) -> Markup {
     }
 }
 
+/// A part of a bar alone, for the legend.
+pub(super) fn swatch(shape: Shape) -> Markup {
+    let (y, height) = shape.place();
+    html! {
+        svg class="swatch" width="24" height=(HEIGHT) aria-hidden="true" {
+            rect class=(shape.as_ref()) x="0" y=(y) width="24" height=(height) {}
+        }
+    }
+}
+
 /// Start and width of a part, in percent of the bar; a part ends within the bar.
 pub(super) fn extent(from: Duration, to: Duration, whole: Duration) -> (String, String) {
     let percent = |at: Duration| {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use crate::web::bars::extent;
-use crate::web::moves::{Move, Tone};
+use crate::web::moves::Move;
 use crate::web::parts::{Room, table};
+use crate::web::tone::Tone;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::time::Timestamp;
 
@@ -93,7 +94,7 @@ fn mark(moved: &Move, now: Timestamp) -> Markup {
     let tone = moved.tone();
     let (y, height) = match tone {
         Tone::Good | Tone::Bad => ("3", "12"),
-        Tone::Held | Tone::UnderWay => ("5", "8"),
+        Tone::Held | Tone::UnderWay | Tone::Warning => ("5", "8"),
         Tone::Plain | Tone::Unknown => ("7", "4"),
     };
     let title = html! { title { (format_args!("{} {}", moved.began(), moved.word())) } };

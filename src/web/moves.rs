@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::web::command::CommandText;
+use crate::web::tone::Tone;
 use writerlink_core::ledger::record::{Entry, RecordKind, RecordedTrigger};
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::names::{InstanceId, RouteName};
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::{Cause, Reason};
 use writerlink_core::model::time::Timestamp;
-use writerlink_core::status::health::RouteHealth;
 use writerlink_core::status::last_move::{Phase, phases};
 use writerlink_engine::ports::StoredRecord;
 use writerlink_engine::text::span;
@@ -25,6 +26,8 @@ pub(super) struct Move {
     pub(super) outcome: Option<Outcome>,
     pub(super) reason: Option<Reason>,
     pub(super) instance: Option<InstanceId>,
+    /// The operator's command that caused it.
+    pub(super) command: Option<CommandText>,
     /// The time of the evidence.
     pub(super) evidence_at: Option<Timestamp>,
     /// When its end was recorded.
@@ -73,6 +76,7 @@ impl Move {
             outcome: own.iter().rev().find_map(|e| e.outcome),
             reason: own.iter().rev().find_map(|e| e.reason),
             instance: desired.map(|(instance, _)| instance.clone()),
+            command: entries.iter().find_map(|e| e.trigger.as_ref().and_then(CommandText::of)),
             evidence_at: entries.iter().find_map(|e| e.trigger.as_ref().map(RecordedTrigger::at)),
             ended: own.iter().rfind(end).map(|e| e.at),
             took: own.iter().map(|e| e.took()).max().unwrap_or_default(),
@@ -141,70 +145,4 @@ fn is_of_the_attempt(kind: RecordKind) -> bool {
             | RecordKind::RelaysSwitched
             | RecordKind::NotSwitched
     )
-}
-
-/// The rating of a state or record: a CSS class with a colour, repeated by a sign and a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::AsRefStr)]
-#[strum(serialize_all = "kebab-case")]
-pub(super) enum Tone {
-    /// As it should be.
-    Good,
-    /// A person has to act.
-    Bad,
-    /// Held by a rule or a person.
-    Held,
-    /// In progress.
-    UnderWay,
-    /// Nothing had to be done.
-    Plain,
-    /// It could not be determined.
-    Unknown,
-}
-
-impl Tone {
-    /// The sign beside the word.
-    pub(super) fn sign(self) -> &'static str {
-        match self {
-            Self::Good => "✓",
-            Self::Bad => "✕",
-            Self::Held => "‖",
-            Self::UnderWay => "→",
-            Self::Plain => "·",
-            Self::Unknown => "?",
-        }
-    }
-
-    /// Of a record, or of an attempt by its last one.
-    pub(super) fn of(kind: RecordKind, outcome: Option<Outcome>) -> Self {
-        match outcome {
-            Some(Outcome::Moved | Outcome::Registered) => Self::Good,
-            Some(Outcome::Failed | Outcome::Rejected) => Self::Bad,
-            Some(Outcome::Paused | Outcome::Observed) => Self::Held,
-            Some(Outcome::AlreadyThere | Outcome::Superseded | Outcome::Duplicate | Outcome::Ignored) => {
-                Self::Plain
-            }
-            None => Self::of_kind(kind),
-        }
-    }
-
-    fn of_kind(kind: RecordKind) -> Self {
-        match kind {
-            RecordKind::TargetHealthy | RecordKind::RelaysSwitched => Self::Good,
-            RecordKind::TargetNotHealthy | RecordKind::NotSwitched => Self::Bad,
-            RecordKind::DriftDetected | RecordKind::Recovered | RecordKind::Adopted => Self::Held,
-            RecordKind::Started | RecordKind::Resumed | RecordKind::Deferred => Self::UnderWay,
-            RecordKind::Finished | RecordKind::Command | RecordKind::TargetRemoved => Self::Plain,
-        }
-    }
-
-    /// Of a route.
-    pub(super) fn of_route(health: RouteHealth) -> Self {
-        match health {
-            RouteHealth::InSync => Self::Good,
-            RouteHealth::Converging => Self::UnderWay,
-            RouteHealth::Held => Self::Held,
-            RouteHealth::OutOfSync => Self::Bad,
-            RouteHealth::Unknown => Self::Unknown,
-        }
-    }
 }

@@ -1,247 +1,232 @@
-//! `/`: the state of the routes, and the last day.
+//! `/`: the state of all routes, those first that a person has to see first, and the last day.
 
 use maud::{Markup, html};
 
+use crate::web::board::Known;
+use crate::web::causes::Causes;
 use crate::web::choice::{Choice, chooser, leaf};
-use crate::web::moves::Tone;
-use crate::web::parts;
-use crate::web::parts::{ROOM, Room, badge, section, table, time, transition_link};
+use crate::web::parts::{Frame, ROOM, Room, badge, not_read, section, table, time};
+use crate::web::query::{Listed, Query};
 use crate::web::recent::{Recent, happened};
-use crate::web::shared::REFRESHED_EVERY;
-use writerlink_core::model::provenance::Provenance;
+use crate::web::tone::Tone;
+use crate::web::{cells, legend, parts};
+use writerlink_core::model::route::Route;
 use writerlink_core::model::time::Timestamp;
 use writerlink_core::status::health::RouteHealth;
 use writerlink_engine::ports::{Depth, NoRecords};
-use writerlink_engine::survey::view::{GroupView, RouteView, TargetView};
-use writerlink_engine::survey::{Part, RouteSurvey, Survey};
+use writerlink_engine::survey::view::RouteView;
+use writerlink_engine::survey::{Part, QueueSurvey, RouteSurvey};
 use writerlink_engine::text::span;
-
-/// How many targets of a group, and how many characters of a reason: a large group must
-/// not push the page over its limit.
-const TARGETS_SHOWN: usize = 6;
-const WHY_CHARS_MAX: usize = 400;
 
 /// How many bytes the routes may take before the last one is written; the rest is for the day.
 const ROOM_OF_ROUTES: usize = 50_000;
 
-/// How many groups of a weighted route, those with a weight first: a cluster has up to sixteen instances.
-const GROUPS_SHOWN: usize = 4;
-
-/// How many parts that could not be read.
-const UNREAD_SHOWN: usize = 2;
-
-/// How many characters of a hash are shown; the transition's page has all of it.
-const HASH_CHARS: usize = 8;
-
-/// The page.
-pub(super) fn page(
-    from: Option<&Provenance>,
-    survey: &Survey,
-    recent: Result<&Recent, &NoRecords>,
-    choice: &Choice,
-    now: Timestamp,
-) -> String {
-    let mut room = Room(ROOM_OF_ROUTES);
-    let routes = routes(&mut room, survey, now);
-    let mut room = Room(ROOM.saturating_sub(routes.0.len()));
-    let day = match recent {
-        Ok(recent) => happened(&mut room, recent, now),
-        Err(error) => {
-            let text = html! { p { (format_args!("The records could not be read: {error}")) } };
-            section("Last 24 hours", &text)
-        }
-    };
-    let main = html! {
-        h1 { "Routes" }
-        (summary(survey, now))
-        (chooser(choice))
-        (routes)
-        (leaf(choice))
-        (day)
-    };
-    parts::page(from, "Routes", &main)
+/// Everything that the page shows.
+pub(super) struct Overview<'a> {
+    pub(super) routes: &'a [Route],
+    pub(super) known: &'a Known,
+    pub(super) choice: &'a Choice,
+    pub(super) queue: &'a QueueSurvey,
+    pub(super) queue_link: Option<Markup>,
+    pub(super) recent: Result<&'a Recent, &'a NoRecords>,
+    pub(super) now: Timestamp,
 }
 
-/// The counts of states, the queue, and the time of the read.
-fn summary(survey: &Survey, now: Timestamp) -> Markup {
-    let count =
-        |health: RouteHealth| survey.routes.iter().filter(|route| route.assessment.health == health).count();
-    let queue = &survey.queue;
-    html! {
-        p class="summary" {
-            @for health in RouteHealth::ALL {
-                @let count = count(health);
-                @if count > 0 { (badge(Tone::of_route(health), &format!("{count} {health}"))) " " }
-            }
-        }
-        p { (messages("Queue", &queue.depth)) " " (messages("Dead letters", &queue.dead_letters)) }
-        p.dim {
-            "Read at " (time(survey.at, now)) ". Refreshed every " (REFRESHED_EVERY.as_secs()) " s."
-        }
-    }
-}
-
-fn messages(name: &str, depth: &Part<Depth>) -> String {
-    match depth {
-        Ok(Depth { visible, in_flight }) => {
-            format!("{name}: {visible} waiting, {in_flight} in flight.")
-        }
-        Err(why) => format!("{name}: could not be read ({why})."),
-    }
-}
-
-fn routes(room: &mut Room, survey: &Survey, now: Timestamp) -> Markup {
-    let heads = ["Route", "State", "Desired", "Actual (load balancer)", "Last move", "Lease", "Chain"];
-    let caption = "Desired target by the ledger, actual targets by the load balancer";
-    table(room, caption, heads, &survey.routes, |survey| {
-        let view = RouteView::of(survey);
-        let name = html! {
-            (view.route)
-            @if view.strategy != "swap" { div { span.dim { (view.strategy) } } }
+impl Overview<'_> {
+    /// The page.
+    pub(super) fn page(&self, frame: &Frame) -> String {
+        let counts = Counts::of(&self.known.listed());
+        let routes = self.routes(&mut Room(ROOM_OF_ROUTES));
+        let mut room = Room(ROOM.saturating_sub(routes.0.len()));
+        let main = html! {
+            h1 { (badge(counts.tone(), &counts.headline())) }
+            (counts.links(&self.choice.query))
+            (self.causes().banners())
+            (self.messages())
+            (self.ages())
+            (chooser(self.choice))
+            (legend::states())
+            (routes)
+            (leaf(self.choice))
+            @if let Ok(recent) = self.recent { (happened(&mut room, recent, self.now)) }
+            @else { (section("Last 24 hours", &html! { p { (not_read()) } })) }
         };
-        [
-            name,
-            state(survey, &view),
-            desired(survey, now),
-            groups(&view),
-            last_move(survey, now),
-            lease(&view),
-            chain(&view),
-        ]
-    })
-}
+        parts::page(frame, &format!("{} {}", counts.tone().sign(), counts.headline()), &main)
+    }
 
-fn state(survey: &RouteSurvey, view: &RouteView) -> Markup {
-    let health = survey.assessment.health;
-    html! {
-        (badge(Tone::of_route(health), health.as_str()))
-        @if health != RouteHealth::InSync { div { (shortened(&view.why)) } }
-        @if let Some(open) = &view.unresolved_event {
-            div { span.dim { "unresolved event since " (open.since) } }
+    fn causes(&self) -> Causes {
+        let mut causes = Causes::default();
+        self.known.read().for_each(|survey| causes.add_route(survey));
+        causes.add_queue(self.queue);
+        if let Err(why) = self.recent {
+            causes.add_records("records of the last 24 hours", why);
         }
-        @for held in &view.holds {
-            div {
-                (badge(Tone::Held, held.rule))
-                // The assessment's reason may already contain it.
-                @if !view.why.contains(&held.note) { " " span.dim { (shortened(&held.note)) } }
+        causes
+    }
+
+    /// The queue, and what is in its dead-letter queue.
+    fn messages(&self) -> Markup {
+        let QueueSurvey { depth, dead_letters } = self.queue;
+        html! {
+            p {
+                (messages("Queue", depth)) " "
+                @match dead_letters {
+                    Ok(depth) if depth.visible + depth.in_flight > 0 => {},
+                    dead_letters => (messages("Dead letters", dead_letters)),
+                }
+                @if let Some(link) = &self.queue_link { " " (link) }
+            }
+            @if let Ok(depth) = dead_letters { (letters(*depth)) }
+        }
+    }
+
+    /// How old the readings are.
+    fn ages(&self) -> Markup {
+        let oldest = self.known.read().map(|survey| survey.at).min();
+        html! {
+            @if let Some(oldest) = oldest {
+                p.dim {
+                    @if self.known.read().any(|survey| survey.at > oldest) { "Oldest reading: " } @else { "Read at " }
+                    (time(oldest, self.now)) "."
+                }
             }
         }
-        @for unread in view.unread.iter().take(UNREAD_SHOWN) {
-            @let text = format!("{} could not be read: {}", unread.part, unread.error);
-            div { span.dim { (shortened(&text)) } }
-        }
+    }
+
+    fn routes(&self, room: &mut Room) -> Markup {
+        let heads = ["Route", "State", "Desired", "Applied", "Actual", "Last move"];
+        let caption = "Desired: newest evidence or pin. Applied: where writerlink moved the route last. Actual: \
+                       what the load balancer has, or the relays";
+        table(room, caption, heads, &self.choice.places, |place| {
+            let name = self.routes.get(*place).map_or("", |route| route.name.as_str());
+            let link = html! { a href={ "/routes/" (name) } { (name) } };
+            if let Some(survey) = self.known.survey(*place) {
+                return cells_of(survey, &link, self.now);
+            }
+            let state = badge(Tone::Unknown, Listed::NotYet.as_str());
+            [link, state, not_read(), not_read(), not_read(), not_read()]
+        })
     }
 }
 
-fn desired(survey: &RouteSurvey, now: Timestamp) -> Markup {
-    let control = survey.control();
-    let Some(desired) = control.and_then(|control| control.desired.as_ref()) else {
-        return html! { span.dim { "no event yet" } };
+fn cells_of(survey: &RouteSurvey, link: &Markup, now: Timestamp) -> [Markup; 6] {
+    let view = RouteView::of(survey);
+    let age = now.since(survey.at);
+    let name = html! {
+        (link)
+        @if view.strategy != "swap" { div { span.dim { (view.strategy) } } }
+        @if age >= OLD { div { span.dim { "read " (span(age)) " ago" } } }
     };
-    html! {
-        div { (desired.instance.as_str()) }
-        @for target in desired.targets().iter().take(TARGETS_SHOWN) {
-            div { code { (maud::display(target)) } }
-        }
-        div { span.dim { "evidence " (span(now.since(desired.evidence.at))) " ago" } }
-        @if let Some(waiting) = control.and_then(|control| control.waiting.as_ref()) {
-            div { (format_args!("held: {} at {}", waiting.instance, waiting.target)) }
-        }
-    }
+    [
+        name,
+        cells::state(survey, &view),
+        cells::desired(survey, now),
+        cells::applied(survey, now),
+        cells::actual(&view),
+        cells::last_move(survey, now),
+    ]
 }
 
-fn groups(view: &RouteView) -> Markup {
-    if view.strategy == "relay" {
-        return relays(view);
-    }
-    let mut groups: Vec<&GroupView> = view.groups.iter().collect();
-    groups.sort_by_key(|group| group.weight.unwrap_or_default() == 0);
-    let more = groups.len().saturating_sub(GROUPS_SHOWN);
-    html! {
-        @for group in groups.iter().take(GROUPS_SHOWN) {
-            @if let Some(instance) = &group.instance {
-                div { (instance) @if let Some(weight) = group.weight { ", weight " (weight) } }
-            }
-            @let in_use = view.desired.is_some() && group.weight.is_none_or(|weight| weight > 0);
-            (targets(group, in_use))
-        }
-        @if more > 0 { div { span.dim { "and " (more) " more groups" } } }
-    }
+/// The age from which a row says how old it is.
+const OLD: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How many routes are in each state.
+struct Counts {
+    all: usize,
+    /// In the order of the list.
+    by_state: Vec<(Listed, usize)>,
 }
 
-/// What relays forward to.
-fn relays(view: &RouteView) -> Markup {
-    let unread = view.unread.iter().any(|unread| unread.part == "relays");
-    html! {
-        @if unread { div { span.dim { "not read" } } }
-        @else if view.relays.is_empty() { div { (badge(Tone::Bad, "no relay")) } }
-        @for relay in view.relays.iter().take(TARGETS_SHOWN) {
-            div {
-                (relay.relay) ": " (relay.instance.as_deref().unwrap_or("nothing applied"))
-                @if !relay.live { " " span.dim { "(silent)" } }
-                @else if !relay.desired { " " span.dim { "(not desired)" } }
-            }
+impl Counts {
+    fn of(listed: &[Listed]) -> Self {
+        let count = |state: Listed| (state, listed.iter().filter(|one| **one == state).count());
+        Self { all: listed.len(), by_state: Listed::IN_ORDER.map(count).into() }
+    }
+
+    /// The state that a person has to see first, if a route is in it.
+    fn gravest(&self) -> (Listed, usize) {
+        let found = self.by_state.iter().find(|(_, count)| *count > 0);
+        found.copied().unwrap_or((Listed::NotYet, 0))
+    }
+
+    /// Green only if all routes are in sync.
+    fn tone(&self) -> Tone {
+        tone(self.gravest().0)
+    }
+
+    fn headline(&self) -> String {
+        let (state, count) = self.gravest();
+        let all = self.all;
+        let verb = if count == 1 { "is" } else { "are" };
+        let what = match state {
+            Listed::Read(RouteHealth::OutOfSync) => "out of sync",
+            Listed::Read(RouteHealth::Unknown) => "in an unknown state",
+            Listed::Read(RouteHealth::Held) => "held",
+            Listed::Read(RouteHealth::Converging) => "converging",
+            Listed::NotYet => "not read yet",
+            Listed::Read(RouteHealth::InSync) => "in sync",
+        };
+        let routes = if all == 1 { "route" } else { "routes" };
+        if count == all && all > 1 {
+            format!("All {all} routes are {what}")
+        } else {
+            format!("{count} of {all} {routes} {verb} {what}")
         }
     }
-}
 
-/// The rows of a group. With `mark_others` a target that is not desired is marked: not before the first
-/// event, and not in a group without weight, whose target is only registered in advance.
-fn targets(group: &GroupView, mark_others: bool) -> Markup {
-    let Some(targets) = &group.targets else {
-        return html! { div { span.dim { "could not be read" } } };
-    };
-    let more = targets.len().saturating_sub(TARGETS_SHOWN);
-    html! {
-        @if targets.is_empty() { div { (badge(Tone::Bad, "empty")) } }
-        @for TargetView { target, state, desired, .. } in targets.iter().take(TARGETS_SHOWN) {
-            div {
-                code { (target) } " " (shortened(state))
-                @if !desired && mark_others { " " span.dim { "(not desired)" } }
-            }
-        }
-        @if more > 0 { div { span.dim { "and " (more) " more" } } }
-    }
-}
-
-fn last_move(survey: &RouteSurvey, now: Timestamp) -> Markup {
-    let Some(last) = &survey.last_move else {
-        return html! { span.dim { "none recorded" } };
-    };
-    let word = last.outcome.map_or(last.kind.as_str(), |outcome| outcome.as_str());
-    let badge = badge(Tone::of(last.kind, last.outcome), word);
-    html! { (transition_link(last.transition, &badge)) div { (time(last.at, now)) } }
-}
-
-fn lease(view: &RouteView) -> Markup {
-    html! {
-        @match &view.lease {
-            None => span.dim { "free" },
-            Some(lease) => { div { (lease.owner) } div { span.dim { "until " (lease.until) } } }
-        }
-    }
-}
-
-fn chain(view: &RouteView) -> Markup {
-    html! {
-        @match &view.chain_end {
-            None => div { span.dim { "not compared" } },
-            Some(end) => @if end.difference.is_some() {
-                div { (badge(Tone::Bad, "differs")) }
-                div { span.dim { "audit ends at " (end.newest_seq) } }
-            }
-        }
-        @match &view.chain {
-            None => span.dim { "no record" },
-            Some(chain) => {
-                @let short: String = chain.hash.chars().take(HASH_CHARS).collect();
-                div { "record " (chain.seq) }
-                code title=(chain.hash) class="whole" { (short) "…" }
+    /// The counts, each a filter of the list.
+    fn links(&self, query: &Query) -> Markup {
+        let href = |state| Query { state, page: 1, ..query.clone() }.href("/");
+        html! {
+            p class="summary" {
+                @for (state, count) in self.by_state.iter().filter(|(_, count)| *count > 0) {
+                    a href=(href(Some(*state))) {
+                        (badge(tone(*state), &format!("{count} {}", state.as_str())))
+                    }
+                    " "
+                }
+                @if query.state.is_some() { a href=(href(None)) { "all " (self.all) " routes" } }
             }
         }
     }
 }
 
-fn shortened(text: &str) -> String {
-    parts::cut(text, WHY_CHARS_MAX, "…")
+/// The tone of a state.
+fn tone(state: Listed) -> Tone {
+    match state {
+        Listed::Read(health) => Tone::of_route(health),
+        Listed::NotYet => Tone::Unknown,
+    }
+}
+
+fn messages(name: &str, depth: &Part<Depth>) -> Markup {
+    html! {
+        @match depth {
+            Ok(Depth { visible, in_flight }) => {
+                (name) ": " (visible) " waiting, " (in_flight) " in flight."
+            }
+            Err(_) => { (name) ": " (not_read()) "." }
+        }
+    }
+}
+
+/// What to do about dead letters, if there are any.
+fn letters(Depth { visible, in_flight }: Depth) -> Markup {
+    let count = visible + in_flight;
+    html! {
+        @if count > 0 {
+            div class="banner" {
+                p {
+                    (badge(Tone::Warning, &format!("Dead letters: {count}")))
+                    " An event could not be read, was rejected, or failed in every attempt."
+                }
+                p {
+                    "To do: find the cause with " code { "writerlink audit list --since 1d --outcome Rejected" }
+                    " and " code { "--outcome Failed" } ", fix it, hand the event in again with "
+                    code { "writerlink replay FILE" } ", and delete the message. Do not redrive it: a processed \
+                    event that comes again is a duplicate. See docs/runbook.md, Dead letter queue not empty."
+                }
+            }
+        }
+    }
 }

@@ -4,8 +4,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-use crate::web::moves::Tone;
+use crate::web::query::Query;
+use crate::web::shared::REFRESHED_EVERY;
+use crate::web::tone::Tone;
 use writerlink_core::model::ids::TransitionId;
+use writerlink_core::model::names::RouteName;
 use writerlink_core::model::provenance::Provenance;
 use writerlink_core::model::time::Timestamp;
 use writerlink_engine::text::{clean, span};
@@ -34,12 +37,72 @@ impl Room {
     }
 }
 
-/// A whole page. Its header names the installation: tabs of two installations would look alike otherwise.
-pub(super) fn page(from: Option<&Provenance>, title: &str, main: &Markup) -> String {
+/// What every page has around its content: where it is from, and whether it reloads.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub(super) from: Option<Provenance>,
+    /// Account and Region.
+    pub(super) place: Option<(String, String)>,
+    pub(super) reload: Reload,
+}
+
+impl Frame {
+    /// Of a page of no installation.
+    pub(super) fn bare() -> Self {
+        Self { from: None, place: None, reload: Reload::Never }
+    }
+}
+
+/// Whether a page reloads by itself, and the address at which it does the opposite.
+#[derive(Clone, Debug)]
+pub(super) enum Reload {
+    Never,
+    On { off: String },
+    Off { on: String },
+}
+
+impl Reload {
+    /// As the viewer wants it.
+    pub(super) fn of(query: &Query, path: &str) -> Self {
+        let other = Query { stays: !query.stays, ..query.clone() }.href(path);
+        if query.stays { Self::Off { on: other } } else { Self::On { off: other } }
+    }
+}
+
+/// The header. It names the installation: tabs of two installations would look alike otherwise.
+fn header(frame: &Frame) -> Markup {
+    let seconds = REFRESHED_EVERY.as_secs();
+    html! {
+        header {
+            a href="/" class="brand" { "writerlink" }
+            @if let Some(from) = &frame.from { strong { (from.installation.as_str()) } }
+            @if let Some((account, region)) = &frame.place {
+                span { "account " (account) } span { (region) }
+            }
+            nav aria-label="Pages" { a href="/" { "Routes" } a href="/transitions" { "Transitions" } }
+            @if let Some(from) = &frame.from { span.dim { "configuration " (from.config.as_str()) } }
+            span.dim { "version " (env!("CARGO_PKG_VERSION")) ", read only" }
+            span.dim { "times are UTC" }
+            @match &frame.reload {
+                Reload::Never => {}
+                Reload::On { off } => { span.dim { "reloads every " (seconds) " s: " a href=(off) { "stop" } } }
+                Reload::Off { on } => {
+                    span.dim { "does not reload: " a href=(on) { "reload every " (seconds) " s" } }
+                }
+            }
+        }
+    }
+}
+
+/// A whole page.
+pub(super) fn page(frame: &Frame, title: &str, main: &Markup) -> String {
     let document = html! {
         html lang="en" {
             head {
                 meta charset="utf-8";
+                @if let Reload::On { .. } = frame.reload {
+                    meta http-equiv="refresh" content=(REFRESHED_EVERY.as_secs());
+                }
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · writerlink" }
@@ -47,14 +110,7 @@ pub(super) fn page(from: Option<&Provenance>, title: &str, main: &Markup) -> Str
                 link rel="icon" href=(ICON_PATH);
             }
             body {
-                header {
-                    a href="/" class="brand" { "writerlink" }
-                    @if let Some(from) = from {
-                        strong { (from.installation.as_str()) }
-                        span.dim { "configuration " (from.config.as_str()) }
-                    }
-                    span.dim { "version " (env!("CARGO_PKG_VERSION")) ", read only" }
-                }
+                (header(frame))
                 main { (main) }
             }
         }
@@ -69,13 +125,13 @@ pub(super) fn shown(status: StatusCode, page: String) -> Response {
 }
 
 /// A page with a message.
-pub(super) fn notice(from: Option<&Provenance>, title: &str, heading: &str, text: &str) -> String {
+pub(super) fn notice(frame: &Frame, title: &str, heading: &str, text: &str) -> String {
     let main = html! {
         h1 { (heading) }
         @if !text.is_empty() { p { (text) } }
         (way_back())
     };
-    page(from, title, &main)
+    page(frame, title, &main)
 }
 
 pub(super) fn way_back() -> Markup {
@@ -97,10 +153,16 @@ pub(super) fn time(at: Timestamp, now: Timestamp) -> Markup {
     }
 }
 
-/// An instant alone.
+/// An instant alone, in UTC, as the header says once.
 pub(super) fn instant(at: Timestamp) -> Markup {
     let iso = at.to_string();
-    html! { time datetime=(iso) { (iso) } }
+    let shown = iso.trim_end_matches('Z').replacen('T', " ", 1);
+    html! { time datetime=(iso) { (shown) } }
+}
+
+/// Marks a value that could not be read, so that no default looks like a fact.
+pub(super) fn not_read() -> Markup {
+    html! { span.unread { "not read" } }
 }
 
 /// A word with its tone's colour and sign.
@@ -113,6 +175,11 @@ pub(super) fn badge(tone: Tone, word: &str) -> Markup {
 /// A link to a transition.
 pub(super) fn transition_link(id: TransitionId, inner: &Markup) -> Markup {
     html! { a href={ "/transitions/" (maud::display(id)) } { (inner) } }
+}
+
+/// A link to a route.
+pub(super) fn route_link(route: &RouteName) -> Markup {
+    html! { a href={ "/routes/" (route.as_str()) } { (route.as_str()) } }
 }
 
 /// A table with as many rows as there is room for; the first cell names the row.

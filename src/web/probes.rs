@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::web::shared::{CachePolicy, Shared};
+use crate::web::transition_info::NewestTransitions;
 use writerlink_core::model::provenance::InstallationName;
 use writerlink_core::model::route::Route;
 use writerlink_core::model::time::CALL_TIMEOUT;
@@ -31,6 +32,7 @@ pub struct Probes {
     liveness: Liveness,
     readiness: Readiness,
     tally: Tally,
+    newest: NewestTransitions,
     ledger: Arc<dyn Ledger>,
     first_route: Option<Route>,
     first_read: Shared<(), bool>,
@@ -45,6 +47,7 @@ impl Probes {
             liveness: Liveness::new(Arc::clone(&ports.clock)),
             readiness: Readiness::default(),
             tally: Tally::of(installation.clone()),
+            newest: NewestTransitions::default(),
             ledger: Arc::clone(&ports.ledger),
             first_route: routes.first().cloned(),
             first_read: Shared::new(Arc::clone(&ports.clock), FIRST_READ),
@@ -84,6 +87,7 @@ impl EventSink for Probes {
         self.liveness.record(happening);
         self.readiness.record(happening);
         self.tally.record(happening);
+        self.newest.record(happening);
     }
 }
 
@@ -178,6 +182,7 @@ async fn metrics(State(probes): State<Arc<Probes>>) -> Response {
     process.register("ready", help, ConstGauge::new(i64::from(ready)));
     let of_version = process.sub_registry_with_label(("version".into(), env!("CARGO_PKG_VERSION").into()));
     of_version.register("build_info", "Which version this is; always 1", ConstGauge::new(1_i64));
+    probes.newest.register(&mut process);
     match probes.tally.text(&process) {
         Ok(text) => ([("content-type", prometheus::MEDIA_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

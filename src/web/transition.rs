@@ -3,10 +3,12 @@
 use maud::{Markup, html};
 
 use crate::web::bars::{Shape, Stretch, bar};
-use crate::web::moves::{Move, Tone, moves};
-use crate::web::parts::{ROOM, Room, badge, fact, instant, section, table, time, transition_link};
-use crate::web::recent::legend;
-use crate::web::{bars, parts};
+use crate::web::moves::{Move, moves};
+use crate::web::parts::{
+    Frame, ROOM, Room, badge, fact, instant, route_link, section, table, time, transition_link,
+};
+use crate::web::tone::Tone;
+use crate::web::{bars, legend, parts};
 use writerlink_core::ledger::record::{Entry, RecordedTrigger};
 use writerlink_core::model::ids::TransitionId;
 use writerlink_core::model::provenance::Provenance;
@@ -24,7 +26,7 @@ const TEXT_CHARS_MAX: usize = 1_000;
 
 /// The page of the transition with this id, out of all records of its event. `None` if none is its own.
 pub(super) fn page(
-    from: Option<&Provenance>,
+    frame: &Frame,
     event: &[StoredRecord],
     id: TransitionId,
     now: Timestamp,
@@ -48,30 +50,30 @@ pub(super) fn page(
         (section("The same event", &same_event(room, &others, now)))
         (parts::way_back())
     };
-    Some(parts::page(from, &format!("Transition of {}", moved.route), &main))
+    Some(parts::page(frame, &format!("Transition of {}", moved.route), &main))
 }
 
 /// Shown if no record was found.
-pub(super) fn not_found(from: Option<&Provenance>, id: TransitionId) -> String {
+pub(super) fn not_found(frame: &Frame, id: TransitionId) -> String {
     let day = id.began().day();
     let text = format!(
         "No record of {id} was found among the newest {SCAN_MAX} of {day}, the day it would have begun. \
          `writerlink audit show {id}` searches further."
     );
-    parts::notice(from, "No such transition", "No such transition", &text)
+    parts::notice(frame, "No such transition", "No such transition", &text)
 }
 
 /// Shown if the id is not valid.
-pub(super) fn no_id(from: Option<&Provenance>, text: &str) -> String {
+pub(super) fn no_id(frame: &Frame, text: &str) -> String {
     let text =
         format!("{} is not a transition's id, such as 01977f2e-8c3a-7b1d-9e0f-112233445566.", cut(text));
-    parts::notice(from, "No such transition", "No such transition", &text)
+    parts::notice(frame, "No such transition", "No such transition", &text)
 }
 
 fn heading(moved: &Move, now: Timestamp) -> Markup {
     html! {
         h1 {
-            (moved.route.as_str())
+            (route_link(&moved.route))
             @if let Some(instance) = &moved.instance { " to " (instance.as_str()) }
         }
         p class="lead" {
@@ -89,7 +91,7 @@ fn phases(room: &mut Room, moved: &Move) -> Markup {
     html! {
         (bar(moved.span(), &bars::of_move(moved)))
         p { (moved.in_words()) }
-        (legend())
+        (legend::bars())
         (table(room, caption, heads, &moved.phases, |phase| [
             html! { (phase.name) },
             instant(phase.at),

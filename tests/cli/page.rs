@@ -5,6 +5,7 @@
 mod browser;
 mod connections;
 mod fleet;
+mod glance;
 mod hangs;
 mod http;
 mod markup;

@@ -43,6 +43,7 @@ impl EventSink for Told {
             WorkerEvent::Started { .. }
             | WorkerEvent::LoopPassed
             | WorkerEvent::LoopPasses(_)
+            | WorkerEvent::PassEnded { .. }
             | WorkerEvent::Received(_) => {}
             other => self.lines.lock().unwrap().push(format!("{other:?}")),
         }

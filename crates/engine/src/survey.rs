@@ -211,6 +211,12 @@ impl Surveyor {
         Survey { at, routes, queue }
     }
 
+    /// Reads one route.
+    pub async fn one(&self, route: Route) -> RouteSurvey {
+        let _turn = self.at_once.acquire().await.ok();
+        self.route(route).await
+    }
+
     /// Reads the routes, several at the same time, and gives them in their order.
     pub async fn routes(self: &Arc<Self>, routes: &[Route]) -> Vec<RouteSurvey> {
         let mut under_way = JoinSet::new();

@@ -394,6 +394,8 @@ impl Schedule {
         }
         route_entry.watched = Some(watched);
         route_entry.began = None;
+        let differs = route_entry.is_diverged();
+        timer.observer.record(&WorkerEvent::PassEnded { route: &timer.routes[n], differs });
         self.due.insert((route_entry.due, n));
     }
 

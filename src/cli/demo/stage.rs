@@ -98,6 +98,7 @@ impl EventSink for Notes {
             | WorkerEvent::LoopPasses(_)
             | WorkerEvent::Received(_)
             | WorkerEvent::TimerRecorded { .. }
+            | WorkerEvent::PassEnded { .. }
             | WorkerEvent::Summary(_)
             | WorkerEvent::Stopping { .. } => return,
             WorkerEvent::Attempt(report) => Told::Attempt(Box::new((*report).clone())),

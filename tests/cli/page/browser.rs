@@ -100,7 +100,8 @@ async fn a_browser_has_nothing_to_say_against_the_pages() {
     let shown = Shown::after_a_day().await;
     let hostile = shown.transition_with(0, "onerror").await;
     let first = shown.transition_with(0, "Started cross AZ").await;
-    for path in ["/".to_owned(), format!("/transitions/{first}")] {
+    let fixed = ["/", "/routes/billing", "/transitions"].map(str::to_owned);
+    for path in fixed.into_iter().chain([format!("/transitions/{first}")]) {
         let document = browser.document(&shown.client.url(&path)).await;
         assert!(document.contains("writerlink</title>"), "{document}");
     }
@@ -120,6 +121,8 @@ async fn the_pages_are_pictured_for_who_wants_to_look() {
     let first = shown.transition_with(0, "Started cross AZ").await;
     let paths = [
         ("routes", "/".to_owned()),
+        ("route", "/routes/billing".to_owned()),
+        ("transitions", "/transitions?since=30d".to_owned()),
         ("transition", format!("/transitions/{first}")),
         ("hostile", format!("/transitions/{hostile}")),
     ];

@@ -208,3 +208,23 @@ async fn a_worker_is_ready_once_ledger_and_queue_answered_or_names_the_missing()
     assert_eq!(shown.get("/healthz").await.status, 200);
     assert_eq!(metrics(&shown).await.value("writerlink_ready"), Some(0.0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_transition_of_each_route_is_a_series() {
+    let shown = Shown::after_a_day().await;
+    let body = shown.get("/metrics").await.body;
+    let series: Vec<&str> =
+        body.lines().filter(|line| line.starts_with("writerlink_transition_info{")).collect();
+    let of_route = |route: &str| {
+        let label = format!("route=\"{route}\"");
+        series.iter().filter(|line| line.contains(&label)).copied().collect::<Vec<_>>()
+    };
+    let orders = of_route("orders");
+    assert_eq!(orders.len(), 1, "{series:?}");
+    let newest = shown.transition_with(0, "onerror").await;
+    let transition = format!("transition=\"{newest}\"");
+    for part in [transition.as_str(), "outcome=\"Moved\"", "cause=\"event\"", "to=\"orders-2\"", "} 1"] {
+        assert!(orders[0].contains(part), "{part}: {}", orders[0]);
+    }
+    assert_eq!(of_route("billing").len(), 1, "{series:?}");
+}

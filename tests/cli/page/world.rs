@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use writerlink::web;
-use writerlink::web::{ConnectionLimits, HttpServer, Probes, Site};
+use writerlink::web::{ConnectionLimits, HttpServer, Installed, Probes, Site};
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::evidence::trigger::{CommandKind, OperatorCommand};
 use writerlink_core::model::ids::Owner;
@@ -40,6 +40,7 @@ pub(crate) struct Shown {
     pub(crate) rig: Rig,
     pub(crate) client: Client,
     pub(crate) probes: Arc<Probes>,
+    pub(crate) site: Arc<Site>,
     pub(crate) log: Arc<Log>,
     _server: HttpServer,
 }
@@ -66,7 +67,8 @@ impl Shown {
         let ports = other(rig.fleet.ports(&process));
         let probes = Probes::new(&ports, &rig.routes, &provenance().installation);
         let routes = rig.routes.as_slice().into();
-        let site = Site::new(&ports, routes, Some(provenance()));
+        let installed = Installed { provenance: provenance(), queue: "writerlink.fifo".to_owned() };
+        let site = Site::new(&ports, routes, Some(installed));
         let app = probes.router().merge(site.router());
         let anywhere = "127.0.0.1:0".parse().unwrap();
         let server = web::listen(anywhere, app, UNHURRIED, nobody());
@@ -74,7 +76,7 @@ impl Shown {
         let client = Client::of(server.address());
         let clock = Arc::clone(&rig.fleet.world.process("log").clock);
         let log = Arc::new(Log::of(clock, &provenance().installation));
-        Self { rig, client, probes, log, _server: server }
+        Self { rig, client, probes, site, log, _server: server }
     }
 
     /// A day on which routes are moved, held back and broken, and somebody sends markup for an event.
@@ -121,6 +123,7 @@ impl Shown {
         let observers = EventSinks(vec![
             Arc::clone(&self.rig.told) as _,
             Arc::clone(&self.probes) as _,
+            Arc::clone(&self.site) as _,
             Arc::clone(&self.log) as _,
         ]);
         let at = self.rig.fleet.world.fabric.time.elapsed().as_secs();
@@ -131,7 +134,7 @@ impl Shown {
         assert!(worker.ended().await, "it ends when it is told to");
     }
 
-    async fn order(&self, route: usize, act: CommandKind, reason: &str) {
+    pub(crate) async fn order(&self, route: usize, act: CommandKind, reason: &str) {
         let clerk = self.rig.fleet.world.process("clerk");
         let ports = self.rig.fleet.ports(&clerk);
         let attempts = FleetConfig::default().attempts;

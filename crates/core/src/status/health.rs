@@ -62,8 +62,9 @@ impl Assessment {
 }
 
 impl RouteHealth {
-    /// Of two states of one route the graver one is shown.
-    fn gravity(self) -> u8 {
+    /// Of two states of one route the graver one is shown; of several routes the gravest first.
+    #[must_use]
+    pub fn gravity(self) -> u8 {
         match self {
             Self::InSync => 0,
             Self::Converging => 1,

@@ -73,6 +73,13 @@ pub enum WorkerEvent<'a> {
         /// Why.
         error: &'a CallError,
     },
+    /// A reconcile pass of a route ended. Only the page uses it: it reads routes that differ first.
+    PassEnded {
+        /// The route.
+        route: &'a Route,
+        /// Whether it differs from the desired target, or has something unresolved.
+        differs: bool,
+    },
     /// A route's audit chain is broken.
     ChainBroken {
         /// The route.

@@ -46,6 +46,7 @@ pub fn measured<'a>(happening: &WorkerEvent<'a>) -> Measured<'a> {
         | WorkerEvent::HttpNotAccepting { .. }
         | WorkerEvent::Stopping { .. }
         | WorkerEvent::MapNotCompared { .. }
+        | WorkerEvent::PassEnded { .. }
         | WorkerEvent::LedgerRecovered { .. } => Measured::default(),
         WorkerEvent::LoopPasses(turns) => of_worker(vec![(RECEIVE_LOOP_PASSES, Amount::Count(*turns))]),
         WorkerEvent::Attempt(report) => Measured {

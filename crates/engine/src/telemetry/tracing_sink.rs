@@ -37,7 +37,7 @@ impl EventSink for TracingSink {
     fn record(&self, happening: &WorkerEvent<'_>) {
         let metrics = || metrics(happening);
         match happening {
-            WorkerEvent::Started { .. } => {}
+            WorkerEvent::Started { .. } | WorkerEvent::PassEnded { .. } => {}
             WorkerEvent::LoopPassed => debug!("the receive loop made progress"),
             WorkerEvent::Received(messages) => debug!(messages, "a receive returned"),
             WorkerEvent::LoopPasses(_) => {
