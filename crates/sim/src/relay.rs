@@ -25,8 +25,15 @@ pub struct SimRelay {
     pub haproxy: Arc<SimHaproxy>,
     routes: Vec<Route>,
     pace: AgentPace,
-    agent: Arc<Mutex<Option<(Arc<Process>, Arc<Agent>)>>>,
+    agent: Arc<Mutex<Option<RunningAgent>>>,
     polls: JoinSet<()>,
+}
+
+/// An agent and the process that it runs in.
+#[derive(Clone)]
+struct RunningAgent {
+    process: Arc<Process>,
+    agent: Arc<Agent>,
 }
 
 /// HAProxy's socket, as a process reaches it.
@@ -79,8 +86,8 @@ impl SimRelay {
         let agent = Arc::new(Agent::new(self.name.clone(), &self.routes, self.pace, ports));
         let (life, follows) = (Arc::clone(&process), Arc::clone(&agent));
         tokio::spawn(async move { life.run(follows.follow()).await });
-        if let Some((before, _)) = lock(&self.agent).replace((process, agent)) {
-            before.kill();
+        if let Some(before) = lock(&self.agent).replace(RunningAgent { process, agent }) {
+            before.process.kill();
         }
     }
 
@@ -88,7 +95,7 @@ impl SimRelay {
     #[must_use]
     pub fn agent_process(&self) -> Option<Arc<Process>> {
         let agent = lock(&self.agent);
-        agent.as_ref().map(|(process, _)| Arc::clone(process)).filter(|process| process.is_alive())
+        agent.as_ref().map(|running| Arc::clone(&running.process)).filter(|process| process.is_alive())
     }
 
     /// One poll for each server, spread over the interval as HAProxy spreads its checks.
@@ -108,7 +115,7 @@ impl SimRelay {
                 loop {
                     let question = format!("{route}/{instance}");
                     let asked = lock(&agent).clone();
-                    if let Some((process, agent)) = asked {
+                    if let Some(RunningAgent { process, agent }) = asked {
                         let answered = process.run(async { agent.answer(&question) });
                         let answered = tokio::time::timeout(ANSWER_WITHIN, answered).await;
                         if let Ok(Some(Some(answer))) = answered {

@@ -51,7 +51,7 @@ fn relays_on_another_port_than_listen_fail_by_name() {
 #[test]
 fn a_health_check_elsewhere_than_the_alive_port_is_a_warning() {
     let mut case = Case::relayed();
-    case.group().health_port = "traffic-port".to_owned();
+    "traffic-port".clone_into(&mut case.group().health_port);
     assert_eq!(case.says("health checks"), Warn);
 }
 

@@ -108,7 +108,7 @@ impl Case {
     pub(crate) fn relayed() -> Self {
         let mut case = Self::of(RELAYS);
         let at = case.facts.at;
-        case.group().health_port = "8080".to_owned();
+        "8080".clone_into(&mut case.group().health_port);
         case.route().groups[0].observed = Ok(RELAY_IPS.map(|ip| registered(ip, LISTEN)).into());
         let report = |name| RelayReport {
             relay: RelayName::new(name).unwrap(),

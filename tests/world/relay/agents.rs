@@ -88,7 +88,7 @@ impl Installation {
 
     /// The servers of the first route that are open in a relay.
     pub(super) fn open(&self, relay: usize) -> Vec<String> {
-        texts(self.relays[relay].haproxy.open(&self.route().name))
+        texts(&self.relays[relay].haproxy.open(&self.route().name))
     }
 
     /// From the newest commit of the ledger until this relay had one open server again.
@@ -97,13 +97,14 @@ impl Installation {
         let committed = journal.iter().rfind(|effect| effect.call == "ExecuteTransaction").unwrap().at;
         let effects = self.relays[relay].haproxy.take_effects();
         let is_whole = |effect: &RelayEffect| matches!(effect, RelayEffect::Open(open) if open.len() == 1);
-        effects.iter().rfind(|(_, _, effect)| is_whole(effect)).unwrap().0 - committed
+        let (at, ..) = effects.iter().rfind(|(_, _, effect)| is_whole(effect)).unwrap();
+        at.checked_sub(committed).unwrap()
     }
 
     /// Which servers the sessions of the first route go to in a relay.
     pub(super) fn sessions(&self, relay: usize) -> Vec<String> {
         let sessions = self.relays[relay].haproxy.sessions(&self.route().name);
-        texts(sessions.into_iter().map(|session| session.instance).collect())
+        sessions.iter().map(|session| session.instance.to_string()).collect()
     }
 
     /// A client of the first route comes to a relay: where it is connected to.
@@ -112,7 +113,7 @@ impl Installation {
     }
 }
 
-fn texts(instances: Vec<InstanceId>) -> Vec<String> {
+fn texts(instances: &[InstanceId]) -> Vec<String> {
     instances.iter().map(ToString::to_string).collect()
 }
 

@@ -142,7 +142,7 @@ impl Story {
         let instance = self.instances[n].clone();
         if let Some(answer) = self.answers.answer(&self.route.name, &instance, now) {
             let (read, at) = self.read.unwrap();
-            assert!(self.now - at <= YOUNG, "{:?}: an old reading was answered from", self.steps);
+            assert!(self.now <= at + YOUNG, "{:?}: an old reading was answered from", self.steps);
             let named = &self.instances[self.named_at(read)];
             assert_eq!(answer == Answer::Up, instance == *named, "{:?}", self.steps);
             self.open.insert(instance, answer == Answer::Up);

@@ -18,9 +18,12 @@ async fn pass(time: Duration) {
 
 /// Refuses these calls of processes whose name begins like this.
 fn refuses(stage: &Installation, process: &'static str, calls: &'static [&'static str]) {
-    let plan = move |site: &CallSite| match site.process.starts_with(process) && calls.contains(&site.call) {
-        true => Fate::meets(Fault::Refused(ErrorKind::Unreachable)),
-        false => Fate::WORKS,
+    let plan = move |site: &CallSite| {
+        if site.process.starts_with(process) && calls.contains(&site.call) {
+            Fate::meets(Fault::Refused(ErrorKind::Unreachable))
+        } else {
+            Fate::WORKS
+        }
     };
     stage.rig.fleet.world.fabric.set_plan(Box::new(plan));
 }

@@ -119,7 +119,7 @@ impl Story {
         }
         let invariants = Invariants::watch(&stage.rig);
         invariants.plan(plan(&mut random, &stage, storm));
-        let mut story = Self {
+        let mut played = Self {
             random,
             stage,
             invariants,
@@ -132,8 +132,8 @@ impl Story {
             effects: Vec::new(),
             violations: Vec::new(),
         };
-        story.draw(routes);
-        story
+        played.draw(routes);
+        played
     }
 
     fn draw(&mut self, routes: usize) {

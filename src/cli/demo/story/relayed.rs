@@ -150,8 +150,7 @@ impl Story {
         let mut slowest = None;
         for ((name, _), relay) in RELAYS.iter().zip(&relayed.relays) {
             let effects = relay.haproxy.take_effects();
-            let switched =
-                |effect: &RelayEffect| matches!(effect, RelayEffect::Open(open) if open == &[to.clone()]);
+            let switched = |effect: &RelayEffect| matches!(effect, RelayEffect::Open(open) if open == std::slice::from_ref(to));
             let at = effects.iter().find(|(_, _, effect)| switched(effect)).map(|(at, ..)| *at);
             let left = relay.haproxy.sessions(&relayed.route.name).len();
             let Some(at) = at.filter(|_| left == 0) else {
