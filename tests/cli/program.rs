@@ -176,10 +176,10 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     reconcile.registrations_burst                 20                                            default
     safety.moves_per_minute_max                   260                                           default
     dns.resolver                                  /etc/resolv.conf                              default
-    route.orders.name                             orders                                        line 102
-    route.orders.source                           aurora-source                                 line 110
+    route.orders.name                             orders                                        line 104
+    route.orders.source                           aurora-source                                 line 112
     route.orders.strategy                         swap                                          default
-    route.orders.target_group                     arn:aws:elasticloadbalancing:us-east-1:12345  line 128
+    route.orders.target_group                     arn:aws:elasticloadbalancing:us-east-1:12345  line 130
                                                   6789012:targetgroup/orders/73e2d6bc24d8a067
     route.orders.port                             3306                                          default
     route.orders.exclusive                        true                                          default
@@ -199,9 +199,9 @@ fn config_check_shows_the_example_with_the_origin_of_every_value() {
     route.orders.flap_moves_max                   5                                             default
     route.orders.serving_when                     healthy                                       default
     route.orders.serving_limit_seconds            360                                           default
-    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 214
+    route.orders.instances.aurora-source-instanc  10.0.1.10                                     line 216
     e-1
-    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 215
+    route.orders.instances.aurora-source-instanc  10.0.2.10                                     line 217
     e-2
     ");
     assert_eq!(
