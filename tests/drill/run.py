@@ -67,6 +67,9 @@ def packages_present(asked):
 
 def main():
     asked = arguments()
+    # The calls of the worker and the agents pass a proxy on a thread of this process. With the default of 5 ms each of them
+    # would wait for the threads that watch.
+    sys.setswitchinterval(0.0005)
     packages_present(asked)
     import flips
     import postgres

@@ -33,7 +33,7 @@ pub(super) enum CommandResult {
     /// The engine's own word.
     Ordered(Ordered),
     /// There was nothing to lift.
-    Nothing(&'static str),
+    Nothing(String),
     /// A call failed, and nobody can say whether the order is in force.
     Failed(CallError),
 }
@@ -132,8 +132,10 @@ impl Crew {
                 Err(error) => return CommandResult::Failed(error),
                 Ok(state) => {
                     let control = state.map(|state| state.control).unwrap_or_default();
-                    if standing(route, &order.act, &control, self.clock.wall()).is_none() {
-                        return CommandResult::Nothing(nothing_to_lift(&order.act));
+                    let now = self.clock.wall();
+                    if standing(route, &order.act, &control, now).is_none() {
+                        let why = nothing_to_lift(route, &order.act, Some(&control.safety), now);
+                        return CommandResult::Nothing(why);
                     }
                 }
             }

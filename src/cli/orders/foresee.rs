@@ -76,7 +76,8 @@ fn stop_or_lift<'a>(route: &'a Route, order: &OperatorCommand, state: Option<&Ro
     let standing = state.and_then(|state| standing(route, &order.act, &state.control, order.at));
     let lifts = lifts(&order.act);
     if lifts && standing.is_none() {
-        let note = nothing_to_lift(&order.act).to_owned();
+        let safety = state.map(|state| &state.control.safety);
+        let note = nothing_to_lift(route, &order.act, safety, order.at);
         return Foreseen {
             route,
             rows: vec![PlanRow::new(route, "Nothing", "nothing", note)],
@@ -168,8 +169,33 @@ pub(super) fn in_force(route: &Route, act: &CommandKind, safety: &Safety, now: T
     }
 }
 
-/// Why a route is left as it is.
-pub(super) fn nothing_to_lift(act: &CommandKind) -> &'static str {
+/// What holds a route still, each with the command that lifts it.
+pub(super) fn still_holding(route: &Route, safety: &Safety, now: Timestamp) -> Vec<String> {
+    let kinds = [CommandKind::Unfreeze, CommandKind::Resume, CommandKind::Acknowledge, CommandKind::Unpin];
+    let still = kinds.into_iter().filter_map(|lift| {
+        let holds = in_force(route, &lift, safety, now)?;
+        let command = match lift {
+            CommandKind::Unfreeze => "writerlink unfreeze".to_owned(),
+            other => format!("writerlink {} {}", other.as_str(), route.name),
+        };
+        Some(format!("still {holds} (`{command}` lifts it)"))
+    });
+    still.collect()
+}
+
+/// Why a route is left as it is, and what holds it all the same.
+pub(super) fn nothing_to_lift(
+    route: &Route,
+    act: &CommandKind,
+    safety: Option<&Safety>,
+    now: Timestamp,
+) -> String {
+    let mut parts = vec![nothing_of_its_kind(act).to_owned()];
+    parts.extend(safety.into_iter().flat_map(|safety| still_holding(route, safety, now)));
+    parts.join("; ")
+}
+
+fn nothing_of_its_kind(act: &CommandKind) -> &'static str {
     match act {
         CommandKind::Resume => "it is not paused",
         CommandKind::Unfreeze => "it is not frozen",

@@ -8,12 +8,11 @@ use crate::cli::Session;
 use crate::cli::args::Output;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::orders::carry::{CommandResult, Done, busy};
-use crate::cli::orders::foresee::{in_force as rule_in_force, lifts};
+use crate::cli::orders::foresee::{lifts, still_holding};
 use crate::cli::render::{Listing, Row, millis, or_dash};
 use crate::cli::replay::{reason, worse};
 use writerlink_core::decision::verdict::Verdict;
 use writerlink_core::evidence::trigger::{CommandKind, OperatorCommand};
-use writerlink_core::ledger::holds::Safety;
 use writerlink_core::ledger::state::RouteState;
 use writerlink_core::model::names::RouteName;
 use writerlink_core::model::outcome::Outcome;
@@ -97,7 +96,7 @@ fn row(done: &Done, order: &OperatorCommand) -> OrderRow {
             OrderRow { outcome: "Busy", note: held_by(owner.as_str(), *most), ..blank }
         }
         CommandResult::Ordered(Ordered::Attempted(report)) => attempted(report, blank),
-        CommandResult::Nothing(why) => OrderRow { outcome: "Nothing", note: (*why).to_owned(), ..blank },
+        CommandResult::Nothing(why) => OrderRow { outcome: "Nothing", note: why.clone(), ..blank },
         CommandResult::Failed(error) => OrderRow { note: error.to_string(), ..blank },
     }
 }
@@ -133,16 +132,9 @@ fn attempted(report: &Report, blank: OrderRow) -> OrderRow {
 fn in_force(route: &Route, state: &RouteState, order: &OperatorCommand) -> String {
     let mut parts = vec![order.to_string()];
     if lifts(&order.act) {
-        let still = still_holding(route, &state.control.safety, order.at);
-        parts.extend(still.map(|still| format!("still {still}")));
+        parts.extend(still_holding(route, &state.control.safety, order.at));
     }
     parts.join("; ")
-}
-
-fn still_holding(route: &Route, safety: &Safety, now: Timestamp) -> impl Iterator<Item = String> + use<> {
-    let kinds = [CommandKind::Unfreeze, CommandKind::Resume, CommandKind::Acknowledge, CommandKind::Unpin];
-    let rules = kinds.map(|act| rule_in_force(route, &act, safety, now));
-    rules.into_iter().flatten()
 }
 
 fn held_by(owner: &str, most: Duration) -> String {

@@ -237,3 +237,21 @@ async fn an_order_is_on_record_with_who_and_why() {
     let listed = desk.says("audit list --cause operator --output json").await;
     assert_eq!(listed.rows("records").len(), 1, "{}", listed.out);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_names_what_still_holds_and_the_command_that_lifts_it() {
+    let desk = Desk::with(&["orders"]).await;
+    for command in ["pin orders --to orders-1", "pause orders", "freeze"] {
+        let said = desk.says(&format!("{command} --reason drill --yes")).await;
+        assert_eq!(said.code, 0, "{command}: {}", said.err);
+    }
+    let lifts = ["(`writerlink unfreeze` lifts it)", "(`writerlink unpin orders` lifts it)"];
+    let resumed = desk.says("resume orders --reason done --yes --output json").await;
+    let again = desk.says("resume orders --reason done --dry-run --output json").await;
+    let notes = [&resumed.rows("ordered")[0]["note"], &again.rows("plan")[0]["note"]];
+    for note in notes.map(|note| note.as_str().unwrap()) {
+        assert!(lifts.iter().all(|lift| note.contains(lift)), "{note}");
+        assert!(!note.contains("writerlink resume"), "{note}");
+    }
+    assert!(notes[1].as_str().unwrap().starts_with("it is not paused; still frozen"), "{}", notes[1]);
+}
