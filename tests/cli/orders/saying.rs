@@ -83,7 +83,10 @@ async fn what_would_be_refused_is_not_asked_about() {
     assert_eq!((nothing.code, nothing.err.as_str()), (0, ""));
     insta::assert_snapshot!(nothing.out, @r#"
     ROUTE   DECISION  ACTION   TARGET  STATE  NOTE
-    orders  Nothing   nothing  -       -      it is not pinned
+    orders  Nothing   nothing  -       -      it is not pinned; still paused by
+                                              arn:aws:sts::123456789012:assumed-role/Operator/ada since
+                                              2026-05-06T23:00:00.000Z until 2026-05-07T00:00:00.000Z:
+                                              drill (`writerlink resume orders` lifts it)
     "#);
 }
 
