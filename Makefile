@@ -8,7 +8,7 @@ SEEDS ?= 100000
 # `make venv` does nothing, whatever a checkout does to file times.
 STAMP := $(VENV)/.installed-$(shell cksum < tests/requirements.txt | cut -d' ' -f1)
 
-.PHONY: help venv test infra cdk image rootfs sbom simulate model chaos zoo lint prose advisories footprint idle page bench burst throughput soak reads micro resolvers stop drill
+.PHONY: help venv test infra cdk image rootfs sbom simulate model chaos zoo lint prose advisories footprint idle page pictures bench burst throughput soak reads micro resolvers stop drill
 
 help: ## Lists the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -83,6 +83,10 @@ advisories: venv ## Checks the dependencies against the RustSec database and for
 
 page: ## Looks at the page in Chromium (Debian: apt-get install chromium) and leaves pictures in target/page/.
 	PAGE_IN_CHROMIUM=1 $(CARGO) test --locked --test cli page::browser::
+
+pictures: venv ## Takes the pictures of README (docs/page.png, docs/demo.png) in Chromium.
+	$(CARGO) build --locked
+	$(VENV)/bin/python docs/pictures.py target/debug/writerlink
 
 # The program as the container has it (infra/Dockerfile).
 CONTAINER := $(CARGO) build --release --locked -p writerlink --no-default-features --target-dir target/container

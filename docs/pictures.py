@@ -31,12 +31,13 @@ def demo(program):
     told = subprocess.run([program, "demo", "--seed", "7"], check=True, capture_output=True, text=True).stdout
     before, scene = told.split(LAST_SCENE, 1)
     text = (before.rsplit("\n", 1)[1] + LAST_SCENE + scene).split("\n\n")[:2]
+    text = "\n\n".join(text)
     page = f"""<!doctype html><meta charset="utf-8"><style>body {{ margin: 16px; background: #16191f; color: #d9dee7;
-        font: 13px/1.45 "DejaVu Sans Mono", monospace; }}</style><pre>$ cargo run --release -- demo\n…\n{html.escape(chr(10).join(text))}</pre>"""
+        font: 13px/1.45 "DejaVu Sans Mono", monospace; }}</style><pre>$ cargo run --release -- demo\n…\n{html.escape(text)}</pre>"""
     with tempfile.NamedTemporaryFile("w", suffix=".html") as file:
         file.write(page)
         file.flush()
-        chromium(f"file://{file.name}", DOCS / "demo.png", 860, 420)
+        chromium(f"file://{file.name}", DOCS / "demo.png", 860, 330)
 
 
 def page(program):

@@ -190,7 +190,7 @@ fn its_page_is_shown_until_it_is_told_to_stop() {
     stream.write_all(request).unwrap();
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();
-    for part in ["200 OK", "aurora-orders", "Moved", "1 in-sync"] {
+    for part in ["200 OK", "aurora-orders", "aurora-stock", "Moved", "2 in-sync"] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let told = Command::new("kill").arg(demo.id().to_string()).status();

@@ -54,7 +54,8 @@ async fn answer(story: &Story, listener: TcpListener, stopped: oneshot::Receiver
     let fleet = &story.stage.fleet;
     let ports = fleet.ports(&fleet.world.process("page"));
     // No configuration was read, and no installation is shown.
-    let site = Site::new(&ports, [story.stage.route.clone()].into(), None);
+    let routes = [Some(story.stage.route.clone()), story.relayed.clone()].into_iter().flatten().collect();
+    let site = Site::new(&ports, routes, None);
     // The clock of this world would run ahead to the end of any time that a viewer is given.
     let limits = ConnectionLimits { head_within: None, ..ConnectionLimits::default() };
     let listener = tokio::net::TcpListener::from_std(listener)?;

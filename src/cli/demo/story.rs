@@ -18,6 +18,7 @@ use crate::cli::render::millis;
 use writerlink_core::evidence::event::RdsEvent;
 use writerlink_core::model::names::{InstanceId, SourceId};
 use writerlink_core::model::outcome::Outcome;
+use writerlink_core::model::route::Route;
 use writerlink_core::model::target::{ObservedTarget, Target};
 use writerlink_sim::databases::Failover;
 use writerlink_sim::event_bodies;
@@ -41,6 +42,8 @@ pub(super) struct Story {
     pub(super) steps: Vec<StepRow>,
     /// The group when all is over.
     pub(super) at_the_end: Vec<ObservedTarget>,
+    /// The route that relays serve.
+    pub(super) relayed: Option<Route>,
     /// Who works just now.
     worker: &'static str,
 }
@@ -62,6 +65,7 @@ impl Story {
             scenes: Vec::new(),
             steps: Vec::new(),
             at_the_end: Vec::new(),
+            relayed: None,
             worker: FIRST,
         };
         let worker = story.stage.start(FIRST);

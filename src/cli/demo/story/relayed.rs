@@ -63,6 +63,11 @@ impl Story {
         if !worker.ended().await {
             self.violated(format!("{THIRD} did not stop when it was asked to"));
         }
+        // Nothing may wait for the time of a world that is over: it would run on.
+        for agent in relayed.relays.iter().filter_map(SimRelay::agent_process) {
+            agent.kill();
+        }
+        self.relayed = Some(relayed.route);
         Ok(())
     }
 
