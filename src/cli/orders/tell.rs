@@ -18,7 +18,6 @@ use writerlink_core::model::names::RouteName;
 use writerlink_core::model::outcome::Outcome;
 use writerlink_core::model::reason::{Reason, Rule};
 use writerlink_core::model::route::Route;
-use writerlink_core::model::time::Timestamp;
 use writerlink_engine::attempt::{AttemptResult, Ordered, Report};
 
 /// What became of an order on one route.
@@ -274,6 +273,7 @@ fn not_done(route: &RouteName, act: &CommandKind) -> String {
 mod tests {
     use super::*;
     use writerlink_core::model::names::InstanceId;
+    use writerlink_core::model::time::Timestamp;
 
     fn order(act: CommandKind) -> OperatorCommand {
         OperatorCommand {
