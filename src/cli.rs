@@ -7,6 +7,7 @@ pub mod args;
 mod audit;
 mod check;
 mod config_check;
+mod config_init;
 #[cfg(feature = "embedded")]
 mod demo;
 mod explain;
@@ -219,6 +220,7 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
     let (file, output) = (global.config.as_deref(), global.output);
     match args.command {
         Command::Config(ConfigCommand::Check) => config_check::check(file, output, session),
+        Command::Config(ConfigCommand::Init { to }) => config_init::init(&to, session),
         Command::Audit(command) => audit::run(command, &global, session).await,
         Command::Check(asked) => check::run(&asked, &global, session).await,
         Command::Completions { shell } => {
@@ -253,7 +255,7 @@ async fn dispatch(args: Args, session: &mut Session<'_>) -> Result<Exit, Failure
     }
 }
 
-/// The world in memory stays out of the container image, and a simulation that ends up in production with it.
+/// The embedded simulation stays out of the container image, and a simulation that ends up in production with it.
 #[cfg(not(feature = "embedded"))]
 fn left_out(command: &str) -> Failure {
     Failure::told(

@@ -299,6 +299,15 @@ pub enum ConfigCommand {
     /// Read the configuration and say what was understood
     #[command(after_help = "Example:\n  writerlink config check --config writerlink.toml")]
     Check,
+    /// Write a commented file to begin with
+    ///
+    /// It has every field with its default and its reason. A file that exists is left alone.
+    #[command(after_help = "Example:\n  writerlink config init --to writerlink.toml")]
+    Init {
+        /// Where to
+        #[arg(long, value_name = "FILE", default_value = "writerlink.toml")]
+        to: PathBuf,
+    },
 }
 
 fn route_name(text: &str) -> Result<RouteName, String> {
@@ -309,17 +318,27 @@ fn instance_id(text: &str) -> Result<InstanceId, String> {
     InstanceId::new(text).map_err(|error| error.rule.to_owned())
 }
 
+/// A time such as `90s`, `2h`, `1h30m` or `207d`: its units from large to small, each at most once.
 fn age(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        _ => return None,
-    };
-    let number: u32 = number.parse().ok()?;
-    Some(Duration::from_secs(u64::from(number) * seconds))
+    let (mut rest, mut seconds, mut larger) = (text, 0_u64, u64::MAX);
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at_checked(rest.find(|c: char| !c.is_ascii_digit())?)?;
+        let mut characters = after.chars();
+        let unit = match characters.next()? {
+            's' => 1,
+            'm' => 60,
+            'h' => 60 * 60,
+            'd' => 24 * 60 * 60,
+            _ => return None,
+        };
+        if unit >= larger {
+            return None;
+        }
+        let number: u32 = number.parse().ok()?;
+        seconds = seconds.checked_add(u64::from(number).checked_mul(unit)?)?;
+        (rest, larger) = (characters.as_str(), unit);
+    }
+    (larger < u64::MAX).then(|| Duration::from_secs(seconds))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `demo`: a route's life in a world in memory, on a clock of its own: minutes there, a moment here.
+//! `demo`: a route's life in the embedded simulation, on a clock of its own: minutes there, a moment here.
 //!
 //! The worker, the ledger and the wire formats are the real ones; only AWS around them is simulated. The
 //! same seed gives the same bytes.

@@ -151,13 +151,17 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How long ago, or for how long, in the largest unit that fits.
+/// How long ago, or for how long: `54s`, `3m12s`, `2h5m`, `207d`. Written so, it can be typed for `--since` too.
 pub(super) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
+    let pair = |large: u64, unit: char, small: u64, part: char| match small {
+        0 => format!("{large}{unit}"),
+        small => format!("{large}{unit}{small}{part}"),
+    };
     match seconds {
         0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m", seconds / 60),
-        3600..86_400 => format!("{}h", seconds / 3600),
+        60..3600 => pair(seconds / 60, 'm', seconds % 60, 's'),
+        3600..86_400 => pair(seconds / 3600, 'h', seconds % 3600 / 60, 'm'),
         _ => format!("{}d", seconds / 86_400),
     }
 }
@@ -290,6 +294,15 @@ mod tests {
         let rows = Listing { name: "words", rows, next: Some("c") };
         rows.write(output, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_span_has_at_most_two_units_and_days_stand_alone() {
+        let cases =
+            [(0, "0s"), (54, "54s"), (180, "3m"), (192, "3m12s"), (7_500, "2h5m"), (17_884_800, "207d")];
+        for (seconds, text) in cases {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
     }
 
     #[test]

@@ -156,6 +156,21 @@ fn wrong_usage_ends_with_code_2() {
 }
 
 #[test]
+fn config_init_writes_a_file_that_is_understood_and_overwrites_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("w.toml");
+    let first = said(writerlink("config init --to").arg(&to));
+    assert_eq!((first.code, first.out.as_str()), (0, ""), "{}", first.err);
+    assert!(first.err.contains("writerlink config check --config"), "{}", first.err);
+    assert_eq!(said(writerlink("config check --config").arg(&to)).code, 0);
+    std::fs::write(&to, "mine").unwrap();
+    let again = said(writerlink("config init --to").arg(&to));
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains("name another one with --to FILE"), "{}", again.err);
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), "mine");
+}
+
+#[test]
 fn config_check_shows_the_example_with_the_origin_of_every_value() {
     let said = said(writerlink("config check --config").arg(example()));
     assert_eq!(said.code, 0, "{}", said.err);

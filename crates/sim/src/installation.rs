@@ -1,4 +1,4 @@
-//! The world in memory as `check` sees it: what it has of an installation, and for the rest that it has none.
+//! The embedded simulation as `check` sees it: what it has of an installation, and for the rest that it has none.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,13 +25,13 @@ const BALANCER: &str = "the load balancer in memory";
 /// A port that nobody answers on, as HeatWave's instructions have it.
 const NOBODYS_PORT: &str = "40000";
 
-const NO_ACCOUNT: Unseen = Unseen::NotHere("the world in memory has no accounts");
-const NO_CLOCK: Unseen = Unseen::NotHere("the world in memory has one clock");
-const NO_IAM: Unseen = Unseen::NotHere("the world in memory refuses nobody anything");
-const NO_KEYS: Unseen = Unseen::NotHere("the world in memory has no keys");
-const NO_BACKUPS: Unseen = Unseen::NotHere("the world in memory has no backups");
-const NO_RULES: Unseen = Unseen::NotHere("in the world in memory events arrive by themselves");
-const NO_RESOLVERS: Unseen = Unseen::NotHere("the world in memory has no resolvers");
+const NO_ACCOUNT: Unseen = Unseen::NotHere("the embedded simulation has no accounts");
+const NO_CLOCK: Unseen = Unseen::NotHere("the embedded simulation has one clock");
+const NO_IAM: Unseen = Unseen::NotHere("the embedded simulation refuses nobody anything");
+const NO_KEYS: Unseen = Unseen::NotHere("the embedded simulation has no keys");
+const NO_BACKUPS: Unseen = Unseen::NotHere("the embedded simulation has no backups");
+const NO_RULES: Unseen = Unseen::NotHere("in the embedded simulation events arrive by themselves");
+const NO_RESOLVERS: Unseen = Unseen::NotHere("the embedded simulation has no resolvers");
 const NO_ATTRIBUTES: Unseen = Unseen::NotHere("the load balancer in memory has no attributes");
 
 /// What `check` can ask of a world.

@@ -1,4 +1,4 @@
-//! The world in memory: the same ports with AWS's real semantics, on a clock that can be steered.
+//! The embedded simulation: the same ports with AWS's real semantics, on a clock that can be steered.
 //!
 //! No mock: FIFO groups, visibility, draining, registration delay and API quotas are modelled, since no
 //! stand-in models a Network Load Balancer. The demo, the simulation and the crash matrix run here, on the

@@ -151,7 +151,7 @@ fn holds(text: &str) -> Result<Duration, String> {
             Err("at most 365d; leave it out for what holds until it is lifted".to_owned())
         }
         Some(time) => Ok(time),
-        None => Err("write a time such as 30m, 2h or 1d".to_owned()),
+        None => Err("write a time such as 30m, 1h30m or 1d".to_owned()),
     }
 }
 
@@ -193,8 +193,12 @@ mod tests {
     #[test]
     fn what_holds_for_no_time_or_for_years_is_a_slip() {
         assert_eq!(holds("30m"), Ok(Duration::from_mins(30)));
+        assert_eq!(holds("1h30m"), Ok(Duration::from_mins(90)));
+        assert_eq!(holds("1d2h3m4s"), Ok(Duration::from_secs(93_784)));
         assert_eq!(holds("365d"), Ok(HOLDS_MAX));
-        for wrong in ["0s", "366d", "2", "h", "2w", "-1h", "1.5h", ""] {
+        for wrong in
+            ["0s", "366d", "2", "h", "2w", "-1h", "1.5h", "", "30m1h", "1h1h", "1h 30m", "h1m", "1h30"]
+        {
             assert!(holds(wrong).is_err(), "{wrong}");
         }
         assert_eq!(wait("0s"), Ok(Duration::ZERO));

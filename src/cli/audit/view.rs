@@ -39,6 +39,9 @@ pub(super) struct RecordRow {
     /// What a person ordered; in the table alone, since the note says it in full.
     #[serde(skip)]
     act: Option<String>,
+    /// Who ordered it and why; in the table alone, in the place of a reason that is the same for every command.
+    #[serde(skip)]
+    said: Option<String>,
 }
 
 impl RecordRow {
@@ -75,6 +78,7 @@ impl RecordRow {
             intact: stored.altered_parts().is_none(),
             note: entry.note.clone(),
             act: ordered(entry),
+            said: who_and_why(entry),
         }
     }
 }
@@ -84,6 +88,18 @@ fn ordered(entry: &Entry) -> Option<String> {
     match (entry.kind, &entry.trigger) {
         (RecordKind::Command, Some(RecordedTrigger::Command { text: said, .. })) => {
             said.split_whitespace().next().map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// `ada: maintenance`: the last part of the person's ARN, and the reason.
+fn who_and_why(entry: &Entry) -> Option<String> {
+    match (entry.kind, &entry.trigger) {
+        (RecordKind::Command, Some(RecordedTrigger::Command { by, text, .. })) => {
+            let (_, why) = text.split_once(&format!(" by {by}: "))?;
+            let who = by.rsplit('/').next().unwrap_or(by);
+            Some(format!("{who}: {why}"))
         }
         _ => None,
     }
@@ -104,7 +120,7 @@ impl Row for RecordRow {
             ("AT", self.at.clone()),
             ("RECORD", format!("{}/{}", self.route, self.seq)),
             ("WHAT", what),
-            ("REASON", or_dash(self.reason)),
+            ("REASON", or_dash(self.said.as_deref().or(self.reason))),
             ("INSTANCE", or_dash(self.instance.as_deref())),
             ("TOOK", format!("{} ms", self.took_ms)),
         ]

@@ -51,7 +51,8 @@ pub(super) fn story(story: &Story, seed: u64, look: Look, out: &mut dyn Write) -
 }
 
 fn opening(page: &mut Page<'_>, stage: &Stage, seed: u64) -> io::Result<()> {
-    let title = format!("writerlink demo, seed {seed}: twenty minutes of one route, in a world in memory");
+    let title =
+        format!("writerlink demo, seed {seed}: twenty minutes of one route, in the embedded simulation");
     writeln!(page.out, "{}\n", page.look.paint(Tone::Strong, &title))?;
     page.paragraph(
         0,

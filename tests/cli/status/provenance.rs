@@ -31,10 +31,10 @@ fn heading(desk: &Desk, said: &crate::desk::Said) -> String {
 async fn a_worker_with_the_same_file_is_said_to_have_it() {
     let desk = moved_under("writerlink", str::to_owned).await;
     let said = desk.says("status").await;
-    insta::assert_snapshot!(heading(&desk, &said), @r#"
+    insta::assert_snapshot!(heading(&desk, &said), @"
     installation   writerlink
-    configuration  HASH-OF-MINE; the worker's newest record (orders/4, 4m ago) has the same
-    "#);
+    configuration  HASH-OF-MINE; the worker's newest record (orders/4, 4m59s ago) has the same
+    ");
     let alone = desk.says("status orders").await;
     assert_eq!(heading(&desk, &alone), heading(&desk, &said));
 }
@@ -46,11 +46,11 @@ async fn a_worker_with_another_file_is_said_to_run_it() {
     let text = std::fs::read_to_string(desk.file()).unwrap();
     let other = ConfigHash::of(&format!("# older\n{text}"));
     let shown = heading(&desk, &said).replace(other.as_str(), "HASH-OF-ELSE");
-    insta::assert_snapshot!(shown, @r#"
+    insta::assert_snapshot!(shown, @"
     installation   writerlink
     configuration  HASH-OF-MINE; the worker runs another configuration, HASH-OF-ELSE (its newest record:
-                   orders/4, 4m ago), or has recorded nothing since it was given this one
-    "#);
+                   orders/4, 4m59s ago), or has recorded nothing since it was given this one
+    ");
     let json: serde_json::Value = serde_json::from_str(&desk.says("status --output json").await.out).unwrap();
     assert_eq!(json["installation"], "writerlink");
     assert_eq!(json["config_hash"], ConfigHash::of(&text).as_str());
@@ -65,11 +65,11 @@ async fn a_worker_with_another_file_is_said_to_run_it() {
 async fn a_worker_of_another_installation_is_named() {
     let desk = moved_under("orders-prod", str::to_owned).await;
     let shown = heading(&desk, &desk.says("status").await);
-    insta::assert_snapshot!(shown, @r#"
+    insta::assert_snapshot!(shown, @"
     installation   writerlink
     configuration  HASH-OF-MINE; the worker runs as another installation, orders-prod with HASH-OF-MINE
-                   (its newest record: orders/4, 4m ago); set worker.installation alike
-    "#);
+                   (its newest record: orders/4, 4m59s ago); set worker.installation alike
+    ");
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,14 +46,14 @@ async fn one_route_alone_is_shown_in_every_detail() {
     route orders: in-sync
       why        orders-2 at 10.0.2.11:3306 is healthy
       strategy   swap, mode enforce
-      points at  orders-2 at 10.0.2.11:3306, by evidence of 2026-05-06T23:00:09.000Z (10m ago)
+      points at  orders-2 at 10.0.2.11:3306, by evidence of 2026-05-06T23:00:09.000Z (10m1s ago)
       group      targetgroup/orders/73e2d6bc24d8a067
                  10.0.2.11:3306 healthy, orders-2, where the route points
       moved      2026-05-06T23:00:10.000Z (10m ago): Moved (WriterMoved), by event, attempt 1, orders/2
                  the group holds orders-2 at 10.0.2.11:3306 and no other writer
       phases     since the evidence of 2026-05-06T23:00:09.000Z: announced +1000 ms, registered +1000
                  ms, deregistered +1000 ms, finished +1000 ms, serving +192 s, old target gone +302 s
-      newest     orders/4 2026-05-06T23:05:11.000Z (4m ago): target-removed (TargetRemoved)
+      newest     orders/4 2026-05-06T23:05:11.000Z (4m59s ago): target-removed (TargetRemoved)
       chain      ends at 4, hash 909ac34b9b48f1e83ff1f51fe65e35ec2d83b30a8eec4605da4ef97b788e8410
 
     queue  0 waiting, 0 in flight; dead letters: 0
@@ -108,9 +108,9 @@ async fn what_a_person_holds_back_says_who_why_and_what_waits() {
     let said = desk.says("status").await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     insta::assert_snapshot!(said.out, @"
-    ROUTE   STATE    INSTANCE  TARGET          NLB      MOVED   HELD
-    orders  held     orders-1  10.0.1.11:3306  healthy  1m ago  paused, waiting
-    users   in-sync  users-1   10.0.1.11:3306  healthy  1m ago  pinned
+    ROUTE   STATE    INSTANCE  TARGET          NLB      MOVED     HELD
+    orders  held     orders-1  10.0.1.11:3306  healthy  1m5s ago  paused, waiting
+    users   in-sync  users-1   10.0.1.11:3306  healthy  1m ago    pinned
 
     orders  desired: orders-2 at 10.0.2.11:3306; actual: 10.0.2.11:3306 is not registered,
             10.0.1.11:3306 is still registered (healthy); held: paused by
@@ -172,7 +172,7 @@ async fn a_weighted_route_shows_each_group_with_its_weight() {
                  100, orders-2 0, orders-3 0; after: orders-1 0, orders-2 100, orders-3 0
       phases     since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, weights moved +0 ms,
                  finished +0 ms, serving +1000 ms
-      newest     orders/3 2026-05-06T23:00:01.000Z (9m ago): target-healthy (TargetHealthy)
+      newest     orders/3 2026-05-06T23:00:01.000Z (9m59s ago): target-healthy (TargetHealthy)
       chain      ends at 3, hash 11645b8f8840e4080580b305fb75d6656f63bc8aa0454feb6fb5e1ec7bb06ee4
 
     queue  0 waiting, 0 in flight; dead letters: 0

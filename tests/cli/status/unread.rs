@@ -98,7 +98,7 @@ async fn status_of_an_unreadable_ledger_is_an_error_and_shows_what_it_can() {
                 the group holds orders-2 at 10.0.2.11:3306 and no other writer
       phases    since the evidence of 2026-05-06T23:00:00.000Z: announced +0 ms, registered +0 ms,
                 deregistered +0 ms, finished +0 ms, serving +191 s, old target gone +301 s
-      newest    orders/4 2026-05-06T23:05:01.000Z (4m ago): target-removed (TargetRemoved)
+      newest    orders/4 2026-05-06T23:05:01.000Z (4m59s ago): target-removed (TargetRemoved)
       not read  state: GetItem failed (denied, AccessDeniedException): not authorized to perform this
                 action
 
