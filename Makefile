@@ -25,7 +25,7 @@ $(STAMP):
 	@touch $(STAMP)
 
 test: venv infra ## Runs every test, checks infra/, and fails over a real database where HAProxy and MariaDB are installed.
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 	$(VENV)/bin/python tests/drill/run.py --bounded --figures target/drill-bounded.json target/debug/writerlink
 
 infra: venv ## Checks templates, Terraform, workflows, dashboards and Dockerfile; any finding is an error.
